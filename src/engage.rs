@@ -1,0 +1,169 @@
+//! Engagements: the time in which this peer works on a cluster.
+
+use std::{fmt, sync::Arc};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use kube::Client;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::{
+    cluster::{Cluster, ClusterName},
+    error::{BoxError, Error},
+    guard::{FencingToken, Guard, NotOwner, fenced_client},
+};
+
+/// A part of a program that works on every engaged cluster: a controller, or a closure
+/// ([`for_each_cluster`]).
+///
+/// # Flow
+/// The manager calls [`engage`](Self::engage) when this peer has become a cluster's owner and is connected to it, and
+/// polls the returned future in a task of its own. The future works until [`Engagement::cancelled`], drains, and
+/// resolves. Only then is the cluster given to another peer.
+///
+/// # Errors
+/// A future that resolves earlier, fails or panics is reported and engaged again with back-off; the cluster stays owned
+/// and its other parts go on.
+///
+/// # Cancellation
+/// A future that has not resolved within the drain timeout after its cancellation is dropped.
+pub trait ClusterAware: Send + Sync + 'static {
+    /// What this part is called in logs.
+    fn name(&self) -> &str;
+
+    /// Works on one cluster; resolves when everything of that engagement is drained.
+    fn engage(&self, engagement: Engagement) -> BoxFuture<'static, Result<(), Error>>;
+}
+
+/// One cluster, owned by this peer and connected; cheap to clone.
+#[derive(Clone)]
+pub struct Engagement {
+    cluster: Cluster,
+    guard: Guard,
+    cancelled: CancellationToken,
+}
+
+/// Runs `work` on every cluster that this peer owns; see [`ClusterAware`] for its life.
+///
+/// An existing `kube::runtime::Controller` becomes a fleet controller in it, with
+/// `.graceful_shutdown_on(engagement.cancelled())`.
+pub fn for_each_cluster<W, F, E>(name: impl Into<String>, work: W) -> impl ClusterAware
+where
+    W: Fn(Engagement) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Into<BoxError>,
+{
+    ForEachCluster {
+        name: name.into().into(),
+        work,
+    }
+}
+
+struct ForEachCluster<W> {
+    name: Arc<str>,
+    work: W,
+}
+
+// === impl Engagement ===
+
+impl Engagement {
+    /// Engages `cluster` under `guard`: its client is fenced from here on.
+    pub(crate) fn new(cluster: Cluster, guard: Guard) -> Self {
+        let client = fenced_client(cluster.client().clone(), guard.clone());
+        Self {
+            cluster: cluster.with_client(client),
+            guard,
+            cancelled: CancellationToken::new(),
+        }
+    }
+
+    /// The cluster, with the fenced client.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// The cluster's name.
+    #[must_use]
+    pub fn name(&self) -> &ClusterName {
+        self.cluster.name()
+    }
+
+    /// The cluster's client, which refuses to write when this peer is not the owner.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.cluster.client().clone()
+    }
+
+    /// The permission to work on the cluster.
+    #[must_use]
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// The fencing token of this tenure; `None` without sharding.
+    #[must_use]
+    pub fn token(&self) -> Option<FencingToken> {
+        self.guard.token()
+    }
+
+    /// Completes when the engagement is to end: stop what can be stopped, finish what is quick, and resolve.
+    pub fn cancelled(&self) -> WaitForCancellationFutureOwned {
+        self.cancelled.clone().cancelled_owned()
+    }
+
+    /// Whether the engagement is to end.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.is_cancelled()
+    }
+
+    /// Completes when work is not permitted for now: the fence could not be renewed. Caches and watches live on.
+    pub async fn paused(&self) -> NotOwner {
+        self.guard.stopped().await
+    }
+
+    /// Asks everything of this engagement to end.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.cancel();
+    }
+
+    /// Refuses every further request, reads too, and drops what still runs under the guard.
+    pub(crate) fn end(&self) {
+        self.guard.end();
+    }
+}
+
+impl fmt::Debug for Engagement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engagement")
+            .field("cluster", self.name())
+            .field("guard", &self.guard)
+            .field("cancelled", &self.is_cancelled())
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl ForEachCluster ===
+
+impl<W, F, E> ClusterAware for ForEachCluster<W>
+where
+    W: Fn(Engagement) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Into<BoxError>,
+{
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn engage(&self, engagement: Engagement) -> BoxFuture<'static, Result<(), Error>> {
+        let part = self.name.to_string();
+        (self.work)(engagement)
+            .map(|result| {
+                result.map_err(|source| Error::User {
+                    part,
+                    source: source.into(),
+                })
+            })
+            .boxed()
+    }
+}

@@ -1,0 +1,95 @@
+//! The member cluster's client behind the guard.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::{Method, Request, Response, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use kube::{
+    Client,
+    client::Body,
+    error::Error as KubeError,
+};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tower::service_fn;
+
+use super::{Guard, NotOwnerReason};
+use crate::error::BoxError;
+
+/// A client like `base` that asks `guard` before every request.
+///
+/// Requests that write are refused when the guard does not permit work, and given up when it stops permitting; reads
+/// and open watches end with the engagement. A refusal arrives as [`KubeError::Service`] around
+/// [`NotOwner`](super::NotOwner). Retries inside `base` cannot outlive the permission: they are part of what is given up.
+pub(crate) fn fenced_client(base: Client, guard: Guard) -> Client {
+    let namespace = base.default_namespace().to_owned();
+    let service = service_fn(move |request| send(base.clone(), guard.clone(), request));
+    Client::new(service, namespace)
+}
+
+async fn send(
+    base: Client,
+    guard: Guard,
+    request: Request<Body>,
+) -> Result<Response<CutBody>, BoxError> {
+    let response = if is_write(&request) {
+        guard.check()?;
+        let write = guard.begin_write();
+        let response = guard.run(base.send(request)).await??;
+        write.answered();
+        response
+    } else {
+        tokio::select! {
+            biased;
+            () = guard.ended.cancelled() => return Err(guard.refusal(NotOwnerReason::Ended).into()),
+            response = base.send(request) => response?,
+        }
+    };
+    Ok(response.map(|inner| CutBody {
+        inner,
+        ended: Box::pin(guard.ended.clone().cancelled_owned()),
+        guard,
+    }))
+}
+
+/// Every method but the reading ones writes, and so does an upgrade: exec, attach, port-forward and proxy connections.
+fn is_write<B>(request: &Request<B>) -> bool {
+    let reads = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
+    !reads || request.headers().contains_key(header::UPGRADE)
+}
+
+/// A response body that fails when the engagement ends.
+struct CutBody {
+    inner: Body,
+    ended: Pin<Box<WaitForCancellationFutureOwned>>,
+    guard: Guard,
+}
+
+impl HttpBody for CutBody {
+    type Data = <Body as HttpBody>::Data;
+    type Error = KubeError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, KubeError>>> {
+        if self.ended.as_mut().poll(context).is_ready() {
+            let refusal = self.guard.refusal(NotOwnerReason::Ended);
+            return Poll::Ready(Some(Err(KubeError::Service(refusal.into()))));
+        }
+        Pin::new(&mut self.inner).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,24 @@
+//! Controllers that run across a fleet of Kubernetes clusters.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+extern crate self as multicluster;
+
+pub mod clock;
+mod cluster;
+mod clusters;
+mod engage;
+mod error;
+mod guard;
+mod provider;
+pub mod sharding;
+
+pub use cluster::{Cluster, ClusterName};
+pub use clusters::ClusterSet;
+pub use engage::{ClusterAware, Engagement, for_each_cluster};
+pub use error::{BoxError, Error, Report, Result};
+pub use guard::{FencingToken, Guard, NotOwner, NotOwnerReason};
+pub use provider::{ClusterEvent, ClusterProvider, ClusterRef};
+pub use sharding::Sharding;
+
+pub use k8s_openapi;
+pub use kube;

@@ -1,0 +1,275 @@
+//! What a claim learns: versions seen, answers, absences.
+
+use std::time::Duration;
+
+use super::{Answer, Change, Claim, Env, InFlight, Observed, Record, Tenure};
+use crate::clock::Moment;
+
+// === impl Claim ===
+
+impl Claim {
+    /// P1: a version was seen, by a watch or in an answer. The same or an older version is no news.
+    pub(crate) fn observe(&mut self, record: &Record, env: &Env<'_>) -> Option<Change> {
+        self.observe_at(record, env.now, env)
+    }
+
+    /// A version that was seen at an earlier time.
+    pub(crate) fn observe_at(
+        &mut self,
+        record: &Record,
+        seen: Moment,
+        env: &Env<'_>,
+    ) -> Option<Change> {
+        if record.version <= self.known_version() {
+            return None;
+        }
+        if let Some(text) = self.foreign(record) {
+            self.report(text);
+        }
+        self.observed = Observed::Present {
+            record: Box::new(record.clone()),
+            seen,
+        };
+        let tenure = self.tenure.as_mut()?;
+        if is_mine(tenure, record, env) {
+            tenure.version = record.version;
+            return None;
+        }
+        self.lose(env)
+    }
+
+    /// The Lease was deleted; `last` is its final version (P4).
+    pub(crate) fn deleted(&mut self, last: &Record, env: &Env<'_>) -> Option<Change> {
+        if last.version <= self.known_version() {
+            return None;
+        }
+        let mine = self.tenure.as_ref().is_some_and(|tenure| is_mine(tenure, last, env));
+        let wait = if mine || last.holder.is_none() {
+            Duration::ZERO
+        } else {
+            last.lasts(env.timings.lease())
+        };
+        self.absent(last.version, wait, env)
+    }
+
+    /// A complete list that was begun at `asked` does not show the Lease.
+    pub(crate) fn unlisted(&mut self, asked: Moment, env: &Env<'_>) {
+        match &self.observed {
+            Observed::Unknown => {
+                self.observed = Observed::Absent {
+                    version: 0,
+                    since: env.now,
+                    wait: Duration::ZERO,
+                };
+            }
+            // A read tells whether it is gone or the list was older than what is known.
+            Observed::Present { seen, .. } if *seen <= asked => self.unsure = true,
+            _ => {}
+        }
+    }
+
+    /// The outcome of the request in flight, which was sent at `sent`.
+    pub(crate) fn answer(
+        &mut self,
+        sent: Moment,
+        answer: Answer,
+        env: &Env<'_>,
+    ) -> Option<Change> {
+        let request = self.in_flight.take()?;
+        if matches!(request, InFlight::Probe) {
+            self.probe_at = env.now + env.timings.renew();
+        }
+        if matches!(answer, Answer::Unknown(_)) {
+            self.unanswered = true;
+        } else if request != InFlight::Get {
+            self.unanswered = false;
+        }
+        match answer {
+            Answer::Unknown(text) => {
+                self.unsure = true;
+                self.backoff.fail(env.now, env.timings.renew());
+                self.report(text);
+                None
+            }
+            Answer::Throttled(after) => {
+                let wait = after.unwrap_or(Duration::from_secs(1)).min(env.timings.lease());
+                self.backoff.wait(env.now, wait);
+                self.report("the API server asks to slow down (429)".into());
+                None
+            }
+            Answer::Refused(text) => {
+                self.backoff.wait(env.now, env.timings.renew());
+                self.report(text);
+                None
+            }
+            Answer::Conflict => {
+                self.conflict(request, env);
+                None
+            }
+            Answer::AlreadyExists => {
+                self.backoff.reset();
+                if request == InFlight::Probe {
+                    None
+                } else {
+                    self.conflict(request, env);
+                    None
+                }
+            }
+            Answer::NotFound => self.not_found(request, sent, env),
+            Answer::Deleted => {
+                self.settle();
+                self.absent(self.known_version(), Duration::ZERO, env)
+            }
+            Answer::Record(record) => self.written(request, sent, &record, env),
+        }
+    }
+
+    /// Another version is there than the one that the request named.
+    fn conflict(&mut self, request: InFlight, env: &Env<'_>) {
+        self.unsure = true;
+        self.backoff.reset();
+        self.conflicts += 1;
+        let at_once = self.conflicts == 1 || matches!(request, InFlight::Delete);
+        if !at_once {
+            self.backoff.fail(env.now, env.timings.renew());
+        }
+    }
+
+    fn not_found(&mut self, request: InFlight, sent: Moment, env: &Env<'_>) -> Option<Change> {
+        if request != InFlight::Get {
+            self.conflict(request, env);
+            return None;
+        }
+        self.settle();
+        if let Observed::Present { seen, .. } = self.observed
+            && seen > sent
+        {
+            // A newer version came in meanwhile: the answer is about an older one.
+            self.unsure = true;
+            return None;
+        }
+        // P4: what the final version said is not known.
+        let permitted = self.tenure.as_ref().is_some_and(|tenure| env.now < tenure.deadline);
+        let wait = match (&self.observed, permitted) {
+            (_, true) => Duration::ZERO,
+            (Observed::Present { record, .. }, false) => record.lasts(env.timings.lease()),
+            (Observed::Absent { .. }, false) => return None,
+            (Observed::Unknown, false) => env.timings.lease(),
+        };
+        self.absent(self.known_version(), wait, env)
+    }
+
+    /// The answer shows a version: read, or written by this process.
+    fn written(
+        &mut self,
+        request: InFlight,
+        sent: Moment,
+        record: &Record,
+        env: &Env<'_>,
+    ) -> Option<Change> {
+        match request {
+            InFlight::Get => {
+                let lost = self.observe(record, env);
+                self.settle();
+                self.confirmed = Some(record.version);
+                if let Some(tenure) = &mut self.tenure {
+                    tenure.renew_at = Moment::default();
+                }
+                lost
+            }
+            InFlight::Renew { replaces } | InFlight::Acquire { replaces }
+                if record.version <= replaces =>
+            {
+                // Nothing was written, so nobody saw a renewal.
+                self.unsure = true;
+                self.backoff.fail(env.now, env.timings.renew());
+                self.report("a renewal was answered with the version that it replaces".into());
+                None
+            }
+            InFlight::Renew { .. } => {
+                let lost = self.observe(record, env);
+                self.settle();
+                self.conflicts = 0;
+                self.problem = None;
+                let tenure = self.tenure.as_mut()?;
+                // P5: counted from before the send.
+                tenure.deadline = sent + env.timings.work_time();
+                tenure.renew_at = sent + env.timings.renew();
+                lost.or(Some(Change::Renewed))
+            }
+            InFlight::Acquire { .. } | InFlight::Probe => {
+                self.observe(record, env);
+                self.settle();
+                self.conflicts = 0;
+                self.problem = None;
+                let tenure = Tenure {
+                    deadline: sent + env.timings.work_time(),
+                    token: record.version,
+                    uid: record.uid.clone(),
+                    transitions: record.transitions,
+                    version: record.version,
+                    renew_at: sent + env.timings.renew(),
+                };
+                // A watch can be faster than the answer, and show that it is lost already.
+                if !self.record().is_some_and(|newest| is_mine(&tenure, newest, env)) {
+                    return None;
+                }
+                self.tenure = Some(tenure);
+                Some(Change::Acquired)
+            }
+            InFlight::Clear | InFlight::Delete => {
+                let held = self.tenure.take().is_some();
+                self.observe(record, env);
+                self.settle();
+                self.conflicts = 0;
+                held.then_some(Change::Released)
+            }
+        }
+    }
+
+    /// Ends what is unclear: an answer has come that tells how things stand.
+    fn settle(&mut self) {
+        self.unsure = false;
+        self.backoff.reset();
+    }
+
+    fn absent(&mut self, version: u64, wait: Duration, env: &Env<'_>) -> Option<Change> {
+        self.observed = Observed::Absent {
+            version,
+            since: env.now,
+            wait,
+        };
+        self.unsure = false;
+        self.tenure.as_ref()?;
+        self.lose(env)
+    }
+
+    /// The tenure is over. A fence may be taken again when the work has ended and the stop margin has passed.
+    fn lose(&mut self, env: &Env<'_>) -> Option<Change> {
+        self.tenure.take()?;
+        if self.cluster.is_some() {
+            self.hold_off(env.now + env.timings.margin());
+        }
+        Some(Change::Lost)
+    }
+
+    fn known_version(&self) -> u64 {
+        match &self.observed {
+            Observed::Unknown => 0,
+            Observed::Present { record, .. } => record.version,
+            Observed::Absent { version, .. } => *version,
+        }
+    }
+
+    fn report(&mut self, text: String) {
+        self.problem = Some(text);
+    }
+}
+
+/// Whether `record` is a version of this very tenure (P5): a namesake's, a Go replica's or a later own one is not.
+fn is_mine(tenure: &Tenure, record: &Record, env: &Env<'_>) -> bool {
+    record.uid == tenure.uid
+        && record.holder.as_deref() == Some(&env.identity.peer)
+        && record.incarnation() == Some(&env.identity.incarnation)
+        && record.transitions == tenure.transitions
+}

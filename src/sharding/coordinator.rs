@@ -1,0 +1,457 @@
+//! The part of a peer that decides: membership, placement and all fences together.
+//!
+//! A pure state machine. [`Coordinator::step`] takes one input with the time and gives the commands that follow; a
+//! driver performs them, and so does a simulation. It is told of every Lease of the fleet, of every cluster, and of what
+//! became of its commands.
+//!
+//! # Flow
+//! 1. Leases under the peer prefix go to [`Membership`], those under the fence prefix to the cluster's [`Fence`].
+//! 2. A change of the live peers goes to the [`Sharder`], and then every fence looks at its own place again.
+//! 3. A fence is also looked at when a time that it named has come.
+//!
+//! # Guarantees
+//! One request per Lease and at most [`MAX_IN_FLIGHT`] for fences are in flight. While the own peer Lease gets no
+//! answers, nothing is asked about fences.
+
+mod view;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use super::{
+    claim::Identity,
+    fence::{self, Fence},
+    membership::{self, Membership},
+    names,
+    peer::{Peer, PeerId},
+    placement::Sharder,
+    record::{Answer, Record, Request},
+    timings::{LONGEST, Timings},
+};
+use crate::{clock::Moment, cluster::ClusterName};
+use view::FleetView;
+
+/// How many requests about fences are in flight at most.
+pub(crate) const MAX_IN_FLIGHT: usize = 32;
+
+/// What a coordinator is told.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// Time has passed.
+    Tick,
+    /// The provider shows this cluster.
+    Applied(ClusterName),
+    /// The provider does not show this cluster any more.
+    Removed(ClusterName),
+    /// A complete list of the Leases, begun at `asked`.
+    Listed {
+        asked: Moment,
+        leases: Vec<(String, Record)>,
+    },
+    /// The watch showed a version of a Lease.
+    Seen(String, Record),
+    /// The watch showed that a Lease was deleted, in this version.
+    Deleted(String, Record),
+    /// The outcome of a request, which was sent at `sent`.
+    Answer {
+        lease: String,
+        sent: Moment,
+        answer: Answer,
+    },
+    /// An engagement has ended; a write was last given up without an answer at this time.
+    Drained(ClusterName, Option<Moment>),
+    /// Give everything up.
+    Leave,
+}
+
+/// What a coordinator wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Ask the API server about a Lease; an [`Input::Answer`] must follow.
+    Send { lease: String, request: Request },
+    /// Do this about a cluster; never [`fence::Command::Send`] or [`fence::Command::Report`].
+    Cluster(ClusterName, fence::Command),
+    /// List and watch anew.
+    RestartWatch,
+    /// Another process has this peer's id.
+    Replaced,
+    /// Everything is given up.
+    Left,
+    /// Tell a person; about a cluster, or about this peer's own Lease.
+    Report(Option<ClusterName>, String),
+}
+
+/// What a coordinator is made of.
+pub(crate) struct Settings {
+    pub(crate) peer: Peer,
+    pub(crate) incarnation: String,
+    pub(crate) peer_prefix: String,
+    pub(crate) fence_prefix: String,
+    pub(crate) timings: Timings,
+    pub(crate) sharder: Box<dyn Sharder>,
+}
+
+/// The decisions of one peer.
+pub(crate) struct Coordinator {
+    peer_prefix: String,
+    fence_prefix: String,
+    timings: Timings,
+    seed: u64,
+    membership: Membership,
+    sharder: Box<dyn Sharder>,
+    placed: Vec<Peer>,
+    fences: BTreeMap<ClusterName, Fence>,
+    /// The cluster of each fence's Lease.
+    clusters: BTreeMap<String, ClusterName>,
+    /// Fence Leases of clusters that are not known.
+    strangers: BTreeMap<String, Stranger>,
+    timers: BTreeSet<(Moment, ClusterName)>,
+    queue: VecDeque<(String, Request)>,
+    in_flight: usize,
+    /// What fences see of the fleet; when it changes, all of them look again.
+    outlook: Option<Outlook>,
+}
+
+/// The Lease of a cluster that is not known.
+#[derive(Debug)]
+struct Stranger {
+    record: Record,
+    seen: Moment,
+    deleted: bool,
+}
+
+/// What every fence's decision depends on, besides its own Lease and the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Outlook {
+    placed: Vec<Peer>,
+    ready: Vec<bool>,
+    competes: bool,
+    leaves: bool,
+    may_release: bool,
+    blocked: bool,
+    grace: Moment,
+}
+
+// === impl Coordinator ===
+
+impl Coordinator {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let Settings { peer, incarnation, peer_prefix, fence_prefix, timings, sharder } = settings;
+        let seed = xxhash_rust::xxh3::xxh3_64(incarnation.as_bytes());
+        let identity = Identity {
+            peer: peer.id.to_string(),
+            incarnation,
+        };
+        let own_lease = names::lease_name(&peer_prefix, peer.id.as_str());
+        let formula = sharder.formula();
+        Self {
+            membership: Membership::new(own_lease, identity, peer, formula, &timings, seed),
+            peer_prefix,
+            fence_prefix,
+            timings,
+            seed,
+            sharder,
+            placed: Vec::new(),
+            fences: BTreeMap::new(),
+            clusters: BTreeMap::new(),
+            strangers: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            queue: VecDeque::new(),
+            in_flight: 0,
+            outlook: None,
+        }
+    }
+
+    /// This peer's id.
+    pub(crate) fn peer(&self) -> &PeerId {
+        self.membership.own()
+    }
+
+    /// Whether the API server has answered for the own Lease, and shown all Leases.
+    pub(crate) fn has_started(&self) -> bool {
+        self.membership.has_started()
+    }
+
+    /// Whether this peer holds or works on anything.
+    pub(crate) fn is_active(&self) -> bool {
+        self.fences.values().any(Fence::is_active)
+    }
+
+    /// When the next [`Input::Tick`] is due.
+    pub(crate) fn due(&self) -> Option<Moment> {
+        let first = self.timers.first().map(|(at, _)| *at);
+        match (first, self.membership.due()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Takes one input in and says what follows.
+    pub(crate) fn step(&mut self, input: Input, now: Moment, wall: i64) -> Vec<Command> {
+        let mut turn = Turn { now, wall, out: Vec::new() };
+        self.take_in(input, &mut turn);
+        self.look_around(&mut turn);
+        self.run_timers(&mut turn);
+        if self.membership.leaves() && !self.is_active() {
+            self.membership(membership::Event::Emptied, &mut turn);
+        }
+        self.send_queued(&mut turn);
+        turn.out
+    }
+
+    fn take_in(&mut self, input: Input, turn: &mut Turn) {
+        match input {
+            Input::Tick => self.membership(membership::Event::Tick, turn),
+            Input::Applied(name) => self.applied(&name, turn),
+            Input::Removed(name) => {
+                self.fence(&name, fence::Event::Exists(false), turn);
+            }
+            Input::Listed { asked, leases } => self.listed(asked, &leases, turn),
+            Input::Seen(lease, record) => self.seen(&lease, &record, turn),
+            Input::Deleted(lease, last) => self.deleted(&lease, &last, turn),
+            Input::Answer { lease, sent, answer } => self.answered(&lease, sent, answer, turn),
+            Input::Drained(name, unanswered) => {
+                self.fence(&name, fence::Event::Drained(unanswered), turn);
+            }
+            Input::Leave => self.membership(membership::Event::Leave, turn),
+        }
+    }
+
+    fn applied(&mut self, name: &ClusterName, turn: &mut Turn) {
+        self.sharder.insert(name);
+        if self.fences.contains_key(name) {
+            self.fence(name, fence::Event::Exists(true), turn);
+            return;
+        }
+        let lease = names::lease_name(&self.fence_prefix, name.as_str());
+        if let Some(other) = self.clusters.get(&lease) {
+            let text = format!("its Lease {lease} is already used for the cluster {other}: rename one of them");
+            turn.out.push(Command::Report(Some(name.clone()), text));
+            return;
+        }
+        let seed = self.seed ^ xxhash_rust::xxh3::xxh3_64(lease.as_bytes());
+        let fence = Fence::new(name.clone(), names::is_plain(name.as_str()), seed);
+        self.fences.insert(name.clone(), fence);
+        let known = self.strangers.remove(&lease);
+        self.clusters.insert(lease, name.clone());
+        match known {
+            Some(Stranger { record, seen, deleted }) => {
+                self.fence(name, fence::Event::Seen(&record, seen), turn);
+                if deleted {
+                    let last = Record { version: record.version + 1, ..record };
+                    self.fence(name, fence::Event::Deleted(&last), turn);
+                }
+            }
+            None if self.membership.is_synced() => {
+                self.fence(name, fence::Event::Unlisted(turn.now), turn);
+            }
+            None => {}
+        }
+    }
+
+    fn seen(&mut self, lease: &str, record: &Record, turn: &mut Turn) {
+        if let Some(name) = self.clusters.get(lease).cloned() {
+            self.fence(&name, fence::Event::Seen(record, turn.now), turn);
+        } else if is_under(&self.peer_prefix, lease) {
+            self.membership(membership::Event::Seen(lease, record), turn);
+        } else if is_under(&self.fence_prefix, lease) {
+            let known = self.strangers.get(lease);
+            if known.is_none_or(|known| known.record.version < record.version) {
+                let stranger = Stranger {
+                    record: record.clone(),
+                    seen: turn.now,
+                    deleted: false,
+                };
+                self.strangers.insert(lease.to_owned(), stranger);
+            }
+        }
+    }
+
+    fn deleted(&mut self, lease: &str, last: &Record, turn: &mut Turn) {
+        if let Some(name) = self.clusters.get(lease).cloned() {
+            self.fence(&name, fence::Event::Deleted(last), turn);
+        } else if is_under(&self.peer_prefix, lease) {
+            self.membership(membership::Event::Deleted(lease, last), turn);
+        } else if let Some(stranger) = self.strangers.get_mut(lease) {
+            stranger.deleted = true;
+            self.forget_strangers(turn.now);
+        }
+    }
+
+    /// A deleted Lease is remembered while its last holder may still be at work.
+    fn forget_strangers(&mut self, now: Moment) {
+        self.strangers.retain(|_, stranger| {
+            let held = stranger.record.holder.is_some() && now.since(stranger.seen) < LONGEST;
+            !stranger.deleted || held
+        });
+    }
+
+    fn listed(&mut self, asked: Moment, leases: &[(String, Record)], turn: &mut Turn) {
+        let shown: BTreeSet<&str> = leases.iter().map(|(lease, _)| lease.as_str()).collect();
+        for (lease, stranger) in &mut self.strangers {
+            stranger.deleted |= !shown.contains(lease.as_str());
+        }
+        self.forget_strangers(turn.now);
+        for (lease, record) in leases {
+            self.seen(lease, record, turn);
+        }
+        let unlisted: Vec<_> = self
+            .clusters
+            .iter()
+            .filter(|(lease, _)| !shown.contains(lease.as_str()))
+            .map(|(_, name)| name.clone())
+            .collect();
+        for name in unlisted {
+            self.fence(&name, fence::Event::Unlisted(asked), turn);
+        }
+        let shown: Vec<_> = shown.into_iter().collect();
+        self.membership(membership::Event::Listed(asked, &shown), turn);
+    }
+
+    fn answered(&mut self, lease: &str, sent: Moment, answer: Answer, turn: &mut Turn) {
+        if lease == self.membership.own_lease() {
+            self.membership(membership::Event::Answer(sent, answer), turn);
+            return;
+        }
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if let Some(name) = self.clusters.get(lease).cloned() {
+            self.fence(&name, fence::Event::Answer(sent, answer), turn);
+        }
+    }
+
+    /// Brings the placement up to date, and has all fences look again when something about the fleet has changed.
+    fn look_around(&mut self, turn: &mut Turn) {
+        let mut live = self.membership.live(turn.now, &self.timings);
+        live.sort_by(|a, b| a.id.cmp(&b.id));
+        if live != self.placed {
+            let gone = self.placed.iter().filter(|old| live.iter().all(|peer| peer.id != old.id));
+            for peer in gone {
+                self.sharder.leave(&peer.id);
+            }
+            for peer in live.iter().filter(|peer| !self.placed.contains(peer)) {
+                self.sharder.join(peer);
+            }
+            self.placed = live;
+        }
+        let env = self.membership.env(turn.now, turn.wall, &self.timings);
+        let outlook = Outlook {
+            placed: self.placed.clone(),
+            ready: self.placed.iter().map(|peer| self.membership.is_ready(&peer.id)).collect(),
+            competes: self.membership.competes(turn.now, &self.timings),
+            leaves: self.membership.leaves(),
+            may_release: self.membership.may_release(turn.now, &self.timings),
+            blocked: env.blocked,
+            grace: env.grace,
+        };
+        if self.outlook.as_ref() != Some(&outlook) {
+            self.outlook = Some(outlook);
+            self.all_fences(&fence::Event::Tick, turn);
+        }
+    }
+
+    fn run_timers(&mut self, turn: &mut Turn) {
+        while let Some((at, name)) = self.timers.first().cloned() {
+            if at > turn.now {
+                break;
+            }
+            self.fence(&name, fence::Event::Tick, turn);
+            if self.timers.first() == Some(&(at, name)) {
+                // It asks for the present again: give time a chance to move.
+                break;
+            }
+        }
+    }
+
+    fn all_fences(&mut self, event: &fence::Event<'_>, turn: &mut Turn) {
+        let names: Vec<_> = self.fences.keys().cloned().collect();
+        for name in names {
+            self.fence(&name, event.clone(), turn);
+        }
+    }
+
+    fn fence(&mut self, name: &ClusterName, event: fence::Event<'_>, turn: &mut Turn) {
+        let Some(fence) = self.fences.get_mut(name) else {
+            return;
+        };
+        if let Some(due) = fence.due() {
+            self.timers.remove(&(due, name.clone()));
+        }
+        let view = FleetView {
+            env: self.membership.env(turn.now, turn.wall, &self.timings),
+            membership: &self.membership,
+            sharder: &*self.sharder,
+        };
+        let commands = fence.step(event, &view);
+        if let Some(due) = fence.due() {
+            self.timers.insert((due, name.clone()));
+        }
+        let done = fence.is_done();
+        let lease = names::lease_name(&self.fence_prefix, name.as_str());
+        for command in commands {
+            match command {
+                fence::Command::Send(request) => self.queue.push_back((lease.clone(), request)),
+                fence::Command::Report(text) => {
+                    turn.out.push(Command::Report(Some(name.clone()), text));
+                }
+                command => turn.out.push(Command::Cluster(name.clone(), command)),
+            }
+        }
+        if done {
+            self.fences.remove(name);
+            self.clusters.remove(&lease);
+            self.sharder.remove(name);
+        }
+    }
+
+    fn membership(&mut self, event: membership::Event<'_>, turn: &mut Turn) {
+        let commands = self.membership.step(event, turn.now, turn.wall, &self.timings);
+        for command in commands {
+            match command {
+                membership::Command::Send(request) => turn.out.push(Command::Send {
+                    lease: self.membership.own_lease().to_owned(),
+                    request,
+                }),
+                membership::Command::RestartWatch => turn.out.push(Command::RestartWatch),
+                membership::Command::Wake => self.all_fences(&fence::Event::Wake, turn),
+                membership::Command::Replaced => turn.out.push(Command::Replaced),
+                membership::Command::Left => turn.out.push(Command::Left),
+                membership::Command::Report(text) => turn.out.push(Command::Report(None, text)),
+            }
+        }
+    }
+
+    fn send_queued(&mut self, turn: &mut Turn) {
+        let blocked = self.membership.env(turn.now, turn.wall, &self.timings).blocked;
+        while !blocked && self.in_flight < MAX_IN_FLIGHT {
+            let Some((lease, request)) = self.queue.pop_front() else {
+                break;
+            };
+            self.in_flight += 1;
+            turn.out.push(Command::Send { lease, request });
+        }
+    }
+}
+
+/// One step in the making.
+struct Turn {
+    now: Moment,
+    wall: i64,
+    out: Vec<Command>,
+}
+
+/// Whether the Lease `lease` stands under `prefix`.
+fn is_under(prefix: &str, lease: &str) -> bool {
+    lease
+        .strip_prefix(prefix)
+        .is_some_and(|rest| rest.starts_with('-'))
+}
+
+/// How long a leaving peer waits for its last answers.
+pub(crate) fn leave_timeout(timings: &Timings) -> Duration {
+    timings.drain() + timings.lease()
+}
+
+#[cfg(test)]
+mod tests;

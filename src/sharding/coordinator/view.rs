@@ -1,0 +1,47 @@
+//! The fleet as one fence sees it.
+
+use crate::{
+    cluster::ClusterName,
+    sharding::{
+        claim::Env, fence::View, membership::Membership, peer::PeerId, placement::Sharder,
+    },
+};
+
+/// Membership and placement at one time.
+pub(super) struct FleetView<'a> {
+    pub(super) env: Env<'a>,
+    pub(super) membership: &'a Membership,
+    pub(super) sharder: &'a dyn Sharder,
+}
+
+// === impl FleetView ===
+
+impl View for FleetView<'_> {
+    fn env(&self) -> &Env<'_> {
+        &self.env
+    }
+
+    fn competes(&self) -> bool {
+        self.membership.competes(self.env.now, self.env.timings)
+    }
+
+    fn leaves(&self) -> bool {
+        self.membership.leaves()
+    }
+
+    fn may_release(&self) -> bool {
+        self.membership.may_release(self.env.now, self.env.timings)
+    }
+
+    fn rank(&self, cluster: &ClusterName, without: Option<&str>) -> Option<u32> {
+        let own = self.membership.own();
+        let without = without.and_then(|id| PeerId::new(id).ok());
+        self.sharder
+            .rank(cluster, own, without.as_ref().filter(|id| *id != own))
+    }
+
+    fn other_winner(&self, cluster: &ClusterName) -> Option<(&PeerId, bool)> {
+        let winner = self.sharder.owner(cluster)?;
+        (winner != self.membership.own()).then(|| (winner, self.membership.is_ready(winner)))
+    }
+}

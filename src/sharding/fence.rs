@@ -1,0 +1,446 @@
+//! The fence of one cluster: when this peer takes it, works under it, pauses, drains and gives it up.
+//!
+//! A pure state machine: [`Fence::step`] takes an event and a [`View`] of the fleet and says what to do. The claim to
+//! the Lease itself is a [`Claim`].
+//!
+//! # Flow
+//! 1. The placement gives the cluster to this peer: the Lease is acquired, and [`Command::Engage`] starts the work.
+//! 2. Each confirmed renewal moves the guard's deadline ([`Command::Permit`]). When it passes, work stops by itself; the
+//!    next renewal lets it go on after the stop margin.
+//! 3. The placement gives the cluster to another peer that is ready for it: [`Command::Drain`]. When the engagement has
+//!    ended the guard is revoked for good, and then the Lease is released.
+
+use std::time::Duration;
+
+use super::{
+    claim::{Change, Claim, Env, Goal, Step},
+    peer::PeerId,
+    record::{Answer, Marks, Record, Request},
+    timings::{LONGEST, RANK_STEP},
+};
+use crate::{clock::Moment, cluster::ClusterName};
+
+/// What a fence is told.
+#[derive(Clone, Debug)]
+pub(crate) enum Event<'a> {
+    /// Nothing new but the time, or the view.
+    Tick,
+    /// A version of the Lease was seen at this time.
+    Seen(&'a Record, Moment),
+    /// The Lease was deleted in this version.
+    Deleted(&'a Record),
+    /// A complete list that was begun at this time does not show it.
+    Unlisted(Moment),
+    /// The outcome of the last request, and when it was sent.
+    Answer(Moment, Answer),
+    /// The provider shows the cluster, or does not any more.
+    Exists(bool),
+    /// The engagement has ended, and a write was last given up without an answer at this time.
+    Drained(Option<Moment>),
+    /// The API server answers again.
+    Wake,
+}
+
+/// What is to be done about one cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Ask the API server about the fence's Lease.
+    Send(Request),
+    /// Start to work on the cluster, until this deadline, with this fencing token.
+    Engage { deadline: Moment, token: u64 },
+    /// Work is permitted until this deadline.
+    Permit { deadline: Moment, token: u64 },
+    /// Work is over for good in this tenure.
+    Revoke,
+    /// End the engagement, and say when it has ended.
+    Drain,
+    /// The deadline has passed; the engagement lives on.
+    Paused,
+    /// A renewal was confirmed after a pause.
+    Resumed,
+    /// Tell a person.
+    Report(String),
+}
+
+/// The fleet as a fence sees it.
+pub(crate) trait View {
+    /// What claims decide by.
+    fn env(&self) -> &Env<'_>;
+    /// Whether this peer may take clusters: alive, settled, not leaving.
+    fn competes(&self) -> bool;
+    /// Whether this peer gives everything up.
+    fn leaves(&self) -> bool;
+    /// Whether a drained cluster may be released: a leaving peer announces that first.
+    fn may_release(&self) -> bool;
+    /// How many live peers have the first right to `cluster`, leaving out the peer `without`.
+    fn rank(&self, cluster: &ClusterName, without: Option<&str>) -> Option<u32>;
+    /// The peer that should own `cluster`, unless it is this one, and whether it is ready to take it.
+    fn other_winner(&self, cluster: &ClusterName) -> Option<(&PeerId, bool)>;
+}
+
+/// The fence of one cluster.
+#[derive(Debug)]
+pub(crate) struct Fence {
+    name: ClusterName,
+    marks: Marks,
+    claim: Claim,
+    exists: bool,
+    work: Work,
+    /// While paused: when work may go on, once a renewal was confirmed.
+    pause: Option<Pause>,
+    /// After the work has ended: when the Lease may be released.
+    release_at: Option<Moment>,
+    /// P13: not offered to the winner before this.
+    kept_until: Moment,
+    offer: Option<Offer>,
+    /// Since when the present holder has it, as far as seen.
+    holder_since: Moment,
+    due: Option<Moment>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    None,
+    Engaged,
+    Draining { revoke_at: Moment, revoked: bool },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    resume_at: Option<Moment>,
+}
+
+/// How often this peer offered the cluster to a winner.
+#[derive(Clone, Debug)]
+struct Offer {
+    winner: PeerId,
+    times: u32,
+}
+
+// === impl Fence ===
+
+impl Fence {
+    /// The fence of a cluster that exists.
+    pub(crate) fn new(name: ClusterName, plain_name: bool, seed: u64) -> Self {
+        let claim = Claim::fence(name.as_str(), plain_name, seed);
+        let marks = Marks {
+            cluster: Some(name.to_string()),
+            ..Marks::default()
+        };
+        Self {
+            name,
+            marks,
+            claim,
+            exists: true,
+            work: Work::None,
+            pause: None,
+            release_at: None,
+            kept_until: Moment::default(),
+            offer: None,
+            holder_since: Moment::default(),
+            due: None,
+        }
+    }
+
+    /// When the next [`Event::Tick`] is due.
+    pub(crate) fn due(&self) -> Option<Moment> {
+        self.due
+    }
+
+    /// Whether nothing of this fence is left to do: the cluster is gone, and so is its Lease.
+    pub(crate) fn is_done(&self) -> bool {
+        !self.exists && !self.is_active() && self.claim.is_over()
+    }
+
+    /// Whether this peer holds the Lease or works on the cluster.
+    pub(crate) fn is_active(&self) -> bool {
+        self.claim.tenure().is_some() || self.claim.is_writing() || self.work != Work::None
+    }
+
+    /// Takes one event in and says what follows.
+    pub(crate) fn step(&mut self, event: Event<'_>, view: &dyn View) -> Vec<Command> {
+        let mut out = Vec::new();
+        let before = self.claim.tenure().map(|tenure| tenure.deadline);
+        let change = self.learn(event, view, &mut out);
+        match change {
+            Some(Change::Acquired) => self.acquired(view),
+            Some(Change::Renewed) => self.renewed(before, view, &mut out),
+            Some(Change::Lost) => self.lost(view.env(), &mut out),
+            Some(Change::Released) => self.release_at = None,
+            None => {}
+        }
+        self.due = None;
+        self.advance(view, &mut out);
+        if let Some(problem) = self.claim.take_problem() {
+            out.push(Command::Report(problem));
+        }
+        out
+    }
+
+    fn learn(
+        &mut self,
+        event: Event<'_>,
+        view: &dyn View,
+        out: &mut Vec<Command>,
+    ) -> Option<Change> {
+        let env = view.env();
+        match event {
+            Event::Tick => None,
+            Event::Seen(record, seen) => {
+                self.note_holder(record, env);
+                self.claim.observe_at(record, seen, env)
+            }
+            Event::Deleted(last) => self.claim.deleted(last, env),
+            Event::Unlisted(asked) => {
+                self.claim.unlisted(asked, env);
+                None
+            }
+            Event::Answer(sent, answer) => {
+                if let Answer::Record(record) = &answer {
+                    self.note_holder(record, env);
+                }
+                self.claim.answer(sent, answer, env)
+            }
+            Event::Exists(exists) => {
+                self.exists = exists;
+                None
+            }
+            Event::Drained(unanswered) => {
+                self.drained(unanswered, env, out);
+                None
+            }
+            Event::Wake => {
+                self.claim.wake();
+                None
+            }
+        }
+    }
+
+    /// P13: an offer is forgotten when the winner has held the cluster for a whole Lease duration.
+    fn note_holder(&mut self, record: &Record, env: &Env<'_>) {
+        let before = self.claim.record();
+        let same = before.is_some_and(|known| {
+            known.holder == record.holder && known.transitions == record.transitions
+        });
+        if !same {
+            self.holder_since = env.now;
+        } else if let Some(offer) = &self.offer
+            && record.holder.as_deref() == Some(offer.winner.as_str())
+            && env.now.since(self.holder_since) >= env.timings.lease()
+        {
+            self.offer = None;
+        }
+    }
+
+    fn acquired(&mut self, view: &dyn View) {
+        let env = view.env();
+        self.pause = None;
+        self.release_at = None;
+        self.kept_until = Moment::default();
+        if let Some((winner, _)) = view.other_winner(&self.name) {
+            let times = match &self.offer {
+                Some(offer) if offer.winner == *winner => offer.times,
+                _ => 0,
+            };
+            let keep = env.timings.lease() * 2_u32.saturating_pow(times.min(10));
+            self.kept_until = env.now + keep.min(LONGEST);
+        }
+    }
+
+    fn renewed(&mut self, before: Option<Moment>, view: &dyn View, out: &mut Vec<Command>) {
+        let env = view.env();
+        if self.work == Work::None {
+            return;
+        }
+        let passed = before.is_some_and(|deadline| env.now >= deadline);
+        if passed && self.pause.is_none() {
+            self.pause = Some(Pause { resume_at: None });
+            out.push(Command::Paused);
+        }
+        match &mut self.pause {
+            // P9: what was given up when the deadline passed may still take effect for a moment.
+            Some(pause) => {
+                pause.resume_at.get_or_insert(env.now + env.timings.margin());
+            }
+            None => self.permit(out),
+        }
+    }
+
+    fn permit(&self, out: &mut Vec<Command>) {
+        if let Some(tenure) = self.claim.tenure() {
+            out.push(Command::Permit {
+                deadline: tenure.deadline,
+                token: tenure.token,
+            });
+        }
+    }
+
+    fn lost(&mut self, env: &Env<'_>, out: &mut Vec<Command>) {
+        self.pause = None;
+        self.release_at = None;
+        match self.work {
+            Work::None => {}
+            Work::Engaged => {
+                out.extend([Command::Revoke, Command::Drain]);
+                out.push(Command::Report("the fence was lost: its Lease has another holder, or is gone".into()));
+            }
+            Work::Draining { .. } => out.push(Command::Revoke),
+        }
+        if self.work != Work::None {
+            self.work = Work::Draining {
+                revoke_at: env.now,
+                revoked: true,
+            };
+        }
+    }
+
+    fn drained(&mut self, unanswered: Option<Moment>, env: &Env<'_>, out: &mut Vec<Command>) {
+        self.work = Work::None;
+        self.pause = None;
+        let quiet = unanswered.map_or(env.now, |at| (at + env.timings.margin()).max(env.now));
+        if self.claim.tenure().is_some() {
+            // P7: for good, before the release is sent.
+            out.push(Command::Revoke);
+            self.release_at = Some(quiet);
+        }
+        // Whoever works again needs a new tenure, and that begins after everything of this one.
+        self.claim.hold_off(quiet);
+    }
+
+    fn advance(&mut self, view: &dyn View, out: &mut Vec<Command>) {
+        self.watch_deadline(view.env(), out);
+        self.hand_over(view, out);
+        self.engage(view, out);
+        let goal = self.goal(view);
+        match self.claim.advance(&goal, view.env()) {
+            Step::Send(request) => out.push(Command::Send(request)),
+            Step::At(at) => self.wake_at(at),
+            Step::Idle => {}
+        }
+    }
+
+    /// Pauses at the deadline, resumes after a renewal, and ends a drain that takes too long.
+    fn watch_deadline(&mut self, env: &Env<'_>, out: &mut Vec<Command>) {
+        if let Work::Draining { revoke_at, revoked: false } = self.work {
+            if env.now >= revoke_at {
+                out.push(Command::Revoke);
+                out.push(Command::Report("the drain timeout has passed: running work is dropped".into()));
+                self.work = Work::Draining { revoke_at, revoked: true };
+            } else {
+                self.wake_at(revoke_at);
+            }
+        }
+        let Some(tenure) = self.claim.tenure() else { return };
+        if self.work == Work::None {
+            return;
+        }
+        let deadline = tenure.deadline;
+        match &mut self.pause {
+            None if env.now >= deadline => {
+                self.pause = Some(Pause { resume_at: None });
+                out.push(Command::Paused);
+            }
+            None => self.wake_at(deadline),
+            Some(pause) => match pause.resume_at {
+                Some(_) if env.now >= deadline => pause.resume_at = None,
+                Some(at) if env.now >= at => {
+                    self.pause = None;
+                    self.permit(out);
+                    out.push(Command::Resumed);
+                    self.wake_at(deadline);
+                }
+                Some(at) => self.wake_at(at),
+                None => {}
+            },
+        }
+    }
+
+    /// P7: begins to drain when another peer should have the cluster, or nobody.
+    fn hand_over(&mut self, view: &dyn View, out: &mut Vec<Command>) {
+        if self.claim.tenure().is_none() || self.release_at.is_some() {
+            return;
+        }
+        let env = view.env();
+        let drain = match view.other_winner(&self.name) {
+            _ if view.leaves() || !self.exists => true,
+            Some((winner, true)) if view.competes() => {
+                let due = env.now >= self.kept_until;
+                if due && self.work == Work::Engaged {
+                    let times = match &self.offer {
+                        Some(offer) if offer.winner == *winner => offer.times + 1,
+                        _ => 1,
+                    };
+                    self.offer = Some(Offer { winner: winner.clone(), times });
+                }
+                due
+            }
+            _ => false,
+        };
+        match self.work {
+            Work::Engaged if drain => {
+                out.push(Command::Drain);
+                let revoke_at = env.now + env.timings.drain();
+                self.work = Work::Draining { revoke_at, revoked: false };
+                self.wake_at(revoke_at);
+            }
+            Work::None if drain => self.release_at = Some(env.now),
+            Work::Engaged if env.now < self.kept_until => self.wake_at(self.kept_until),
+            _ => {}
+        }
+    }
+
+    /// Starts the work of a tenure whose permission is in the future.
+    fn engage(&mut self, view: &dyn View, out: &mut Vec<Command>) {
+        let Some(tenure) = self.claim.tenure() else { return };
+        if self.work == Work::None && self.release_at.is_none() && view.env().now < tenure.deadline {
+            out.push(Command::Engage {
+                deadline: tenure.deadline,
+                token: tenure.token,
+            });
+            let deadline = tenure.deadline;
+            self.work = Work::Engaged;
+            self.wake_at(deadline);
+        }
+    }
+
+    fn goal(&self, view: &dyn View) -> Goal {
+        let marks = self.marks.clone();
+        if self.claim.tenure().is_some() {
+            return match self.release_at {
+                Some(not_before) if view.may_release() => Goal::Release { not_before, marks },
+                _ => Goal::Keep { marks },
+            };
+        }
+        if self.work != Work::None {
+            return Goal::Keep { marks };
+        }
+        let holder = self.claim.record().and_then(|record| record.holder.as_deref());
+        let rank = view.rank(&self.name, holder);
+        if !self.exists {
+            return match rank {
+                // The last owner deletes what it released; others come in when it cannot.
+                _ if self.was_released_here(view) => Goal::Delete { after: Duration::ZERO },
+                Some(rank) if !view.leaves() => Goal::Delete { after: RANK_STEP * (rank + 1) },
+                _ => Goal::Nothing,
+            };
+        }
+        match rank {
+            Some(rank) if view.competes() => Goal::Hold { rank, marks },
+            _ => Goal::Nothing,
+        }
+    }
+
+    fn was_released_here(&self, view: &dyn View) -> bool {
+        self.claim.record().is_some_and(|record| {
+            record.holder.is_none()
+                && record.incarnation() == Some(&view.env().identity.incarnation)
+        })
+    }
+
+    fn wake_at(&mut self, at: Moment) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+}
+
+#[cfg(test)]
+mod tests;

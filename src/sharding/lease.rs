@@ -1,0 +1,237 @@
+//! Leases on the wire: the only place that speaks `coordination.k8s.io`.
+//!
+//! Names, labels and the weight's annotation are those of multicluster-runtime (Go); ours stand beside them.
+
+pub(crate) mod watch;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, ObjectMeta, PostParams, Preconditions},
+    core::Status,
+};
+
+use super::record::{Answer, Content, Foreign, Marks, Record, Request};
+use crate::error::Report;
+
+mod key {
+    pub(super) const INCARNATION: &str = "multicluster.rs/incarnation";
+    pub(super) const CLUSTER: &str = "multicluster.rs/cluster";
+    pub(super) const RENEW_TIME: &str = "multicluster.rs/renew-time";
+    pub(super) const SESSION: &str = "multicluster.rs/session";
+    pub(super) const DRAINING: &str = "multicluster.rs/draining";
+    pub(super) const PLACEMENT: &str = "multicluster.rs/placement";
+    pub(super) const WEIGHT: &str = "mcr.sigs.k8s.io/weight";
+    pub(super) const PART_OF: &str = "app.kubernetes.io/part-of";
+    pub(super) const PEER: &str = "mcr.sigs.k8s.io/peer";
+    pub(super) const PREFIX: &str = "mcr.sigs.k8s.io/prefix";
+
+    pub(super) const ANNOTATIONS: [&str; 7] = [
+        INCARNATION, CLUSTER, RENEW_TIME, SESSION, DRAINING, PLACEMENT, WEIGHT,
+    ];
+    pub(super) const LABELS: [&str; 3] = [PART_OF, PEER, PREFIX];
+}
+
+/// The Leases of one namespace.
+#[derive(Clone, Debug)]
+pub(crate) struct LeaseApi {
+    api: Api<Lease>,
+    namespace: String,
+    peer_prefix: String,
+    timeout: Duration,
+}
+
+// === impl LeaseApi ===
+
+impl LeaseApi {
+    /// Every request is given up after `timeout`.
+    pub(crate) fn new(
+        client: Client,
+        namespace: &str,
+        peer_prefix: &str,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            api: Api::namespaced(client, namespace),
+            namespace: namespace.to_owned(),
+            peer_prefix: peer_prefix.to_owned(),
+            timeout,
+        }
+    }
+
+    /// Sends one request; every failure is an answer too.
+    pub(crate) async fn send(&self, name: &str, request: Request) -> Answer {
+        let verb = match &request {
+            Request::Get => "get",
+            Request::Create(_) => "create",
+            Request::Replace { .. } => "update",
+            Request::Delete { .. } => "delete",
+        };
+        let step = format!("{verb} the Lease {}/{name}", self.namespace);
+        match tokio::time::timeout(self.timeout, self.perform(name, request)).await {
+            Ok(Ok(Some(lease))) => match record(&lease) {
+                Some(record) => Answer::Record(Box::new(record)),
+                None => Answer::Unknown(format!("{step}: the answer has no resourceVersion")),
+            },
+            Ok(Ok(None)) => Answer::Deleted,
+            Ok(Err(error)) => answer(&step, verb, &error),
+            Err(_) => Answer::Unknown(format!("{step}: no answer within {:?}", self.timeout)),
+        }
+    }
+
+    async fn perform(&self, name: &str, request: Request) -> kube::Result<Option<Lease>> {
+        let params = PostParams::default();
+        match request {
+            Request::Get => self.api.get(name).await.map(Some),
+            Request::Create(content) => {
+                let lease = self.lease(name, content, Foreign::default());
+                self.api.create(&params, &lease).await.map(Some)
+            }
+            Request::Replace { uid, version, content, foreign } => {
+                let mut lease = self.lease(name, content, foreign);
+                lease.metadata.uid = Some(uid);
+                lease.metadata.resource_version = Some(version.to_string());
+                self.api.replace(name, &params, &lease).await.map(Some)
+            }
+            Request::Delete { uid, version } => {
+                let params = DeleteParams::default().preconditions(Preconditions {
+                    uid: Some(uid),
+                    resource_version: Some(version.to_string()),
+                });
+                self.api.delete(name, &params).await.map(|_| None)
+            }
+        }
+    }
+
+    fn lease(&self, name: &str, content: Content, foreign: Foreign) -> Lease {
+        let Foreign { mut labels, mut annotations } = foreign;
+        // Go peers find each other by labels; their fences carry none.
+        if content.marks.placement.is_some() {
+            let peer = name
+                .strip_prefix(&self.peer_prefix)
+                .and_then(|rest| rest.strip_prefix('-'))
+                .unwrap_or(name);
+            for (label, value) in [
+                (key::PART_OF, "multicluster-runtime"),
+                (key::PEER, peer),
+                (key::PREFIX, &self.peer_prefix),
+            ] {
+                labels.insert(label.to_owned(), value.to_owned());
+            }
+        }
+        annotations.extend(annotate(content.marks));
+        let time = MicroTime(Timestamp::from_microsecond(content.renew_time).unwrap_or_default());
+        Lease {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                namespace: Some(self.namespace.clone()),
+                labels: Some(labels).filter(|labels| !labels.is_empty()),
+                annotations: Some(annotations),
+                ..ObjectMeta::default()
+            },
+            spec: Some(LeaseSpec {
+                holder_identity: Some(content.holder),
+                lease_duration_seconds: i32::try_from(content.duration.as_secs()).ok(),
+                lease_transitions: Some(content.transitions),
+                renew_time: Some(time),
+                ..LeaseSpec::default()
+            }),
+        }
+    }
+}
+
+/// Reads a Lease; `None` when it has no identity or version, as no API server answers.
+pub(crate) fn record(lease: &Lease) -> Option<Record> {
+    let spec = lease.spec.clone().unwrap_or_default();
+    let mut foreign = Foreign {
+        labels: lease.metadata.labels.clone().unwrap_or_default(),
+        annotations: lease.metadata.annotations.clone().unwrap_or_default(),
+    };
+    let marks = marks(&foreign.annotations);
+    foreign.labels.retain(|label, _| !key::LABELS.contains(&label.as_str()));
+    foreign
+        .annotations
+        .retain(|annotation, _| !key::ANNOTATIONS.contains(&annotation.as_str()));
+    Some(Record {
+        uid: lease.metadata.uid.clone()?,
+        version: lease.metadata.resource_version.as_ref()?.parse().ok()?,
+        holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
+        transitions: spec.lease_transitions.unwrap_or(0),
+        duration: spec
+            .lease_duration_seconds
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .filter(|seconds| *seconds > 0)
+            .map(Duration::from_secs),
+        renew_time: spec.renew_time.map(|time| time.0.as_microsecond()),
+        marks,
+        foreign,
+    })
+}
+
+fn marks(annotations: &BTreeMap<String, String>) -> Marks {
+    let get = |key: &str| annotations.get(key);
+    Marks {
+        incarnation: get(key::INCARNATION).cloned(),
+        renew_time: get(key::RENEW_TIME)
+            .and_then(|time| time.parse::<Timestamp>().ok())
+            .map(Timestamp::as_microsecond),
+        cluster: get(key::CLUSTER).cloned(),
+        session: get(key::SESSION).is_some(),
+        draining: get(key::DRAINING).is_some(),
+        placement: get(key::PLACEMENT).cloned(),
+        weight: get(key::WEIGHT).and_then(|weight| weight.parse().ok()),
+    }
+}
+
+fn annotate(marks: Marks) -> impl Iterator<Item = (String, String)> {
+    let renew_time = marks
+        .renew_time
+        .and_then(|time| Timestamp::from_microsecond(time).ok())
+        .map(|time| format!("{time:.6}"));
+    [
+        (key::INCARNATION, marks.incarnation),
+        (key::CLUSTER, marks.cluster),
+        (key::RENEW_TIME, renew_time),
+        (key::DRAINING, marks.draining.then(|| "true".to_owned())),
+        (key::PLACEMENT, marks.placement),
+        (key::WEIGHT, marks.weight.map(|weight| weight.to_string())),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+}
+
+/// What a failed request says about the Lease.
+fn answer(step: &str, verb: &str, error: &kube::Error) -> Answer {
+    let text = format!("{step}: {}", Report(error));
+    let status: &Status = match error {
+        kube::Error::Api(status) => status,
+        kube::Error::BuildRequest(_) => return Answer::Refused(text),
+        _ => return Answer::Unknown(text),
+    };
+    let text = format!("{step}: {} ({})", status.message, status.code);
+    match (status.code, verb) {
+        (404, "create") => Answer::Refused(format!(
+            "{text}: is there such a namespace, and does the server have coordination.k8s.io/v1?"
+        )),
+        (404, _) => Answer::NotFound,
+        (409, "create") => Answer::AlreadyExists,
+        (409, _) => Answer::Conflict,
+        (429, _) => {
+            let seconds = status.details.as_ref().map(|details| details.retry_after_seconds);
+            Answer::Throttled(
+                seconds.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into())),
+            )
+        }
+        (400..=499, _) => Answer::Refused(text),
+        _ => Answer::Unknown(text),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! Follows all Leases of the namespace.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use futures_util::{StreamExt, TryStreamExt};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{ListParams, WatchEvent, WatchParams};
+use tokio::sync::mpsc::Sender;
+
+use super::{LeaseApi, record};
+use crate::{
+    clock::Clock,
+    error::{Error, Report, Result},
+    sharding::{coordinator::Input, record::Record},
+};
+
+/// How long a list may take: it is larger than a Lease.
+const LIST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest pause before the next attempt: fail-over waits for this watch.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What the watch tells its driver.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Input(Input),
+    /// A list or a watch failed; it is tried again.
+    Problem(Error),
+}
+
+/// Lists and watches for ever, telling `driver` of everything under one of `prefixes`.
+///
+/// Ends when the driver is gone. The driver restarts it when the stream turns out to be silent.
+pub(crate) async fn follow(
+    api: LeaseApi,
+    prefixes: [String; 2],
+    clock: impl AsRef<dyn Clock>,
+    driver: Sender<Told>,
+) {
+    let mut failures = 0_u32;
+    loop {
+        let result = list_and_watch(&api, &prefixes, clock.as_ref(), &driver, &mut failures).await;
+        match result {
+            Ok(ControlFlow::Break(())) => return,
+            Ok(ControlFlow::Continue(())) => {}
+            Err(error) => {
+                if driver.send(Told::Problem(error)).await.is_err() {
+                    return;
+                }
+            }
+        }
+        let pause = Duration::from_millis(100) * 2_u32.saturating_pow(failures.min(8));
+        failures = failures.saturating_add(1);
+        tokio::time::sleep(pause.min(LONGEST_PAUSE).mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+    }
+}
+
+async fn list_and_watch(
+    api: &LeaseApi,
+    prefixes: &[String; 2],
+    clock: &dyn Clock,
+    driver: &Sender<Told>,
+    failures: &mut u32,
+) -> Result<ControlFlow<()>> {
+    let asked = clock.now();
+    let step = || format!("list the Leases in {}", api.namespace);
+    let all = ListParams::default();
+    let list = tokio::time::timeout(LIST_TIMEOUT, api.api.list(&all))
+        .await
+        .map_err(|_| Error::Timeout { step: step(), limit: LIST_TIMEOUT })?
+        .map_err(|error| Error::api(step(), error))?;
+    let mut version = list.metadata.resource_version.clone().unwrap_or_default();
+    let leases = list.items.iter().filter_map(|lease| ours(lease, prefixes)).collect();
+    let listed = Input::Listed { asked, leases };
+    if driver.send(Told::Input(listed)).await.is_err() {
+        return Ok(ControlFlow::Break(()));
+    }
+    // The server ends a watch after its timeout; the next one goes on from the same version.
+    loop {
+        let step = || format!("watch the Leases in {}", api.namespace);
+        let params = WatchParams::default().timeout(fastrand::u32(180..230));
+        let request = api.api.watch(&params, &version);
+        let events = tokio::time::timeout(LIST_TIMEOUT, request)
+            .await
+            .map_err(|_| Error::Timeout { step: step(), limit: LIST_TIMEOUT })?
+            .map_err(|error| Error::api(step(), error))?;
+        let mut events = events.boxed();
+        let mut delivered = false;
+        while let Some(event) = events.try_next().await.map_err(|error| Error::api(step(), error))? {
+            let input = match event {
+                WatchEvent::Added(lease) | WatchEvent::Modified(lease) => {
+                    version = lease.metadata.resource_version.clone().unwrap_or(version);
+                    ours(&lease, prefixes).map(|(name, record)| Input::Seen(name, record))
+                }
+                WatchEvent::Deleted(lease) => {
+                    version = lease.metadata.resource_version.clone().unwrap_or(version);
+                    ours(&lease, prefixes).map(|(name, record)| Input::Deleted(name, record))
+                }
+                WatchEvent::Bookmark(bookmark) => {
+                    version = bookmark.metadata.resource_version;
+                    None
+                }
+                // The version is too old, as a rule: a list tells what was missed.
+                WatchEvent::Error(status) if status.code == 410 => {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                WatchEvent::Error(status) => {
+                    return Err(Error::api(step(), kube::Error::Api(status)));
+                }
+            };
+            delivered = true;
+            *failures = 0;
+            if let Some(input) = input
+                && driver.send(Told::Input(input)).await.is_err()
+            {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        if !delivered {
+            // A stream that ends without a word may not be one: do not ask in a tight loop.
+            return Ok(ControlFlow::Continue(()));
+        }
+    }
+}
+
+fn ours(lease: &Lease, prefixes: &[String; 2]) -> Option<(String, Record)> {
+    let name = lease.metadata.name.as_ref()?;
+    let under = |prefix: &String| {
+        name.strip_prefix(prefix.as_str())
+            .is_some_and(|rest| rest.starts_with('-'))
+    };
+    prefixes.iter().any(under).then_some(())?;
+    Some((name.clone(), record(lease)?))
+}
+
+/// One line for a problem of the watch.
+pub(crate) fn describe(error: &Error) -> String {
+    Report(error).to_string()
+}

@@ -1,0 +1,446 @@
+//! Which peers are alive, and this peer's own place among them.
+//!
+//! A pure state machine around the own peer Lease (a [`Claim`]) and the versions of the other peers' Leases.
+//!
+//! # Flow
+//! 1. The own Lease is created, or taken over when an earlier process of this name has left one.
+//! 2. When the watch has synced and no peer has come or gone for a moment, this peer *competes* for clusters.
+//! 3. Each answer to the own renewals is a *contact*: after a gap without any, all observation windows begin anew,
+//!    because nothing can be said about others from a time in which nobody could renew.
+//! 4. A peer that leaves first says so (*draining*), then releases its clusters, then its own Lease.
+//!
+//! # Not guaranteed
+//! Peers see each other come and go at different times. Fences, not membership, keep two peers off one cluster.
+
+mod peers;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    claim::{Change, Claim, Env, Goal, Identity, Step},
+    heartbeat::Heartbeat,
+    peer::{Peer, PeerId},
+    record::{Answer, Marks, Record, Request},
+    timings::Timings,
+};
+use crate::clock::Moment;
+use peers::Peers;
+
+/// How long nobody may have come or gone before a new peer competes.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// What a membership is told.
+#[derive(Clone, Debug)]
+pub(crate) enum Event<'a> {
+    Tick,
+    /// A version of a peer Lease was seen, the own one included.
+    Seen(&'a str, &'a Record),
+    Deleted(&'a str, &'a Record),
+    /// A complete list, begun at this time, shows these peer Leases.
+    Listed(Moment, &'a [&'a str]),
+    /// The outcome of the last request for the own Lease, and when it was sent.
+    Answer(Moment, Answer),
+    /// This peer is to give everything up.
+    Leave,
+    /// All clusters are given up.
+    Emptied,
+}
+
+/// What is to be done about membership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Ask the API server about the own peer Lease.
+    Send(Request),
+    /// The watch is silent: list and watch again.
+    RestartWatch,
+    /// The API server answers again after requests without an answer.
+    Wake,
+    /// Another process has taken this peer's id.
+    Replaced,
+    /// The own Lease is given up; nothing is left to do.
+    Left,
+    /// Tell a person.
+    Report(String),
+}
+
+/// The peers of a fleet, and this one among them.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    own_lease: String,
+    identity: Identity,
+    own: Peer,
+    formula: &'static str,
+    claim: Claim,
+    peers: Peers,
+    contact: Option<Moment>,
+    grace: Moment,
+    /// When the first complete list was seen.
+    synced: Option<Moment>,
+    /// When the own Lease was first acquired.
+    joined: Option<Moment>,
+    settled: bool,
+    /// The other peers that were alive at the last step, and when that last changed.
+    alive: BTreeSet<PeerId>,
+    last_change: Moment,
+    /// The last answered renewal.
+    alive_at: Option<Moment>,
+    leaving: Option<Leaving>,
+    heartbeat: Heartbeat,
+    due: Option<Moment>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    since: Moment,
+    announced: bool,
+    emptied: bool,
+    left: bool,
+}
+
+// === impl Membership ===
+
+impl Membership {
+    pub(crate) fn new(
+        own_lease: String,
+        identity: Identity,
+        own: Peer,
+        formula: &'static str,
+        timings: &Timings,
+        seed: u64,
+    ) -> Self {
+        Self {
+            own_lease,
+            identity,
+            own,
+            formula,
+            claim: Claim::peer(seed),
+            peers: Peers::default(),
+            contact: None,
+            grace: Moment::default(),
+            synced: None,
+            joined: None,
+            settled: false,
+            alive: BTreeSet::new(),
+            last_change: Moment::default(),
+            alive_at: None,
+            leaving: None,
+            heartbeat: Heartbeat::new(timings.request_timeout()),
+            due: None,
+        }
+    }
+
+    /// What claims decide by at this time.
+    pub(crate) fn env<'a>(&'a self, now: Moment, wall: i64, timings: &'a Timings) -> Env<'a> {
+        Env {
+            now,
+            wall,
+            grace: self.grace,
+            contact: self.contact,
+            blocked: self.claim.is_unanswered(),
+            identity: &self.identity,
+            timings,
+        }
+    }
+
+    pub(crate) fn own(&self) -> &PeerId {
+        &self.own.id
+    }
+
+    pub(crate) fn own_lease(&self) -> &str {
+        &self.own_lease
+    }
+
+    /// Whether the first complete list has been seen.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.synced.is_some()
+    }
+
+    /// Whether the API server has answered, and shown all Leases.
+    pub(crate) fn has_started(&self) -> bool {
+        self.is_synced() && self.contact.is_some()
+    }
+
+    /// Whether this peer may take clusters.
+    pub(crate) fn competes(&self, now: Moment, timings: &Timings) -> bool {
+        self.settled && self.is_candidate(now, timings)
+    }
+
+    pub(crate) fn leaves(&self) -> bool {
+        self.leaving.is_some()
+    }
+
+    /// Whether a leaving peer has told the others, or tried to for long enough.
+    pub(crate) fn may_release(&self, now: Moment, timings: &Timings) -> bool {
+        self.leaving.is_none_or(|leaving| {
+            leaving.announced || now.since(leaving.since) >= timings.request_timeout()
+        })
+    }
+
+    /// The peers that clusters are placed on, this one included while it is alive.
+    pub(crate) fn live(&self, now: Moment, timings: &Timings) -> Vec<Peer> {
+        let mut live = self.peers.live(now, self.grace, timings);
+        if self.is_candidate(now, timings) {
+            live.push(self.own.clone());
+        }
+        live
+    }
+
+    /// Whether `peer` competes already, so that clusters can be handed over to it.
+    pub(crate) fn is_ready(&self, peer: &PeerId) -> bool {
+        self.peers.is_ready(peer)
+    }
+
+    /// When the next [`Event::Tick`] is due.
+    pub(crate) fn due(&self) -> Option<Moment> {
+        self.due
+    }
+
+    /// Takes one event in and says what follows.
+    pub(crate) fn step(
+        &mut self,
+        event: Event<'_>,
+        now: Moment,
+        wall: i64,
+        timings: &Timings,
+    ) -> Vec<Command> {
+        let mut out = Vec::new();
+        let blocked = self.claim.is_unanswered();
+        let change = self.learn(event, now, wall, timings);
+        self.note(change, now, wall, timings, &mut out);
+        if blocked && !self.claim.is_unanswered() {
+            out.push(Command::Wake);
+        }
+        self.due = None;
+        let alive = self.peers.alive(now, self.grace, timings);
+        if alive != self.alive {
+            self.alive = alive;
+            self.last_change = now;
+        }
+        self.settle(now, timings);
+        self.advance(now, wall, timings, &mut out);
+        self.wake_at(self.peers.due(now, self.grace, timings));
+        if let Some(problem) = self.claim.take_problem() {
+            out.push(Command::Report(problem));
+        }
+        out
+    }
+
+    fn learn(
+        &mut self,
+        event: Event<'_>,
+        now: Moment,
+        wall: i64,
+        timings: &Timings,
+    ) -> Option<Change> {
+        match event {
+            Event::Tick => None,
+            Event::Seen(lease, record) if lease == self.own_lease => {
+                self.heartbeat.delivered(record.version);
+                self.with_claim(now, wall, timings, |claim, env| claim.observe(record, env))
+            }
+            Event::Seen(lease, record) => {
+                self.peers.seen(lease, record, now);
+                None
+            }
+            Event::Deleted(lease, last) if lease == self.own_lease => {
+                self.heartbeat.delivered(last.version);
+                self.with_claim(now, wall, timings, |claim, env| claim.deleted(last, env))
+            }
+            Event::Deleted(lease, last) => {
+                self.peers.deleted(lease, last);
+                None
+            }
+            Event::Listed(asked, shown) => {
+                self.synced.get_or_insert(now);
+                self.peers.retain(shown);
+                if !shown.contains(&self.own_lease.as_str()) {
+                    self.with_claim(now, wall, timings, |claim, env| claim.unlisted(asked, env));
+                }
+                None
+            }
+            Event::Answer(sent, answer) => self.answered(sent, answer, now, wall, timings),
+            Event::Leave => {
+                self.leaving.get_or_insert(Leaving {
+                    since: now,
+                    announced: false,
+                    emptied: false,
+                    left: false,
+                });
+                // The mark goes out with a renewal.
+                self.claim.renew_now();
+                None
+            }
+            Event::Emptied => {
+                if let Some(leaving) = &mut self.leaving {
+                    leaving.emptied = true;
+                }
+                None
+            }
+        }
+    }
+
+    fn answered(
+        &mut self,
+        sent: Moment,
+        answer: Answer,
+        now: Moment,
+        wall: i64,
+        timings: &Timings,
+    ) -> Option<Change> {
+        let wrote = self.claim.is_writing();
+        let contact = matches!(
+            answer,
+            Answer::Record(_) | Answer::Conflict | Answer::AlreadyExists
+        );
+        if wrote && contact {
+            // P9: nothing else proves that renewals could be written.
+            let gap = self
+                .contact
+                .is_none_or(|last| now.since(last) > timings.contact_gap());
+            if gap {
+                self.grace = now;
+            }
+            self.contact = Some(now);
+            if let Answer::Record(record) = &answer {
+                self.heartbeat.renewed(record.version, now);
+            }
+        }
+        self.with_claim(now, wall, timings, |claim, env| claim.answer(sent, answer, env))
+    }
+
+    fn note(
+        &mut self,
+        change: Option<Change>,
+        now: Moment,
+        wall: i64,
+        timings: &Timings,
+        out: &mut Vec<Command>,
+    ) {
+        match change {
+            Some(Change::Acquired | Change::Renewed) => {
+                self.alive_at = Some(now);
+                self.joined.get_or_insert(now);
+                let draining = self.claim.record().is_some_and(|record| record.marks.draining);
+                if let Some(leaving) = &mut self.leaving {
+                    leaving.announced |= draining;
+                    if !leaving.announced {
+                        self.claim.renew_now();
+                    }
+                }
+            }
+            Some(Change::Lost) => {
+                let present = self.claim.record().is_some_and(|record| record.holder.is_some());
+                self.alive_at = None;
+                if present {
+                    // Somebody else wrote it under this id: there can be only one.
+                    out.push(Command::Replaced);
+                    self.learn(Event::Leave, now, wall, timings);
+                }
+            }
+            Some(Change::Released) => self.alive_at = None,
+            None => {}
+        }
+    }
+
+    /// Competes once nobody has come or gone for a moment, so that a fleet that starts together splits the clusters at once.
+    fn settle(&mut self, now: Moment, timings: &Timings) {
+        if self.settled {
+            return;
+        }
+        let (Some(synced), Some(joined)) = (self.synced, self.joined) else {
+            return;
+        };
+        let start = synced.max(joined);
+        let at = (self.last_change.max(start) + SETTLE).min(start + timings.renew());
+        if now >= at {
+            self.settled = true;
+        } else {
+            self.wake_at(Some(at));
+        }
+    }
+
+    fn advance(&mut self, now: Moment, wall: i64, timings: &Timings, out: &mut Vec<Command>) {
+        if self.heartbeat.check(now) {
+            out.push(Command::RestartWatch);
+        }
+        self.wake_at(self.heartbeat.due());
+        let goal = self.goal(now);
+        // The own Lease is what is tried while everything else is blocked.
+        let step = self.with_claim(now, wall, timings, |claim, env| {
+            claim.advance(&goal, &Env { blocked: false, ..env.clone() })
+        });
+        match step {
+            Step::Send(request) => out.push(Command::Send(request)),
+            Step::At(at) => self.wake_at(Some(at)),
+            Step::Idle => {}
+        }
+        if let Some(leaving) = &mut self.leaving {
+            let gone = leaving.emptied && self.claim.tenure().is_none() && !self.claim.is_writing();
+            if gone && !leaving.left {
+                leaving.left = true;
+                out.push(Command::Left);
+            } else if !leaving.announced {
+                let at = leaving.since + timings.request_timeout();
+                if now < at {
+                    self.wake_at(Some(at));
+                }
+            }
+        }
+        if let Some(alive_at) = self.alive_at {
+            let end = alive_at + timings.lease();
+            if now <= end {
+                self.wake_at(Some(end + Duration::from_nanos(1)));
+            }
+        }
+    }
+
+    fn goal(&self, now: Moment) -> Goal {
+        let marks = Marks {
+            draining: self.leaving.is_some(),
+            placement: Some(self.formula.to_owned()),
+            weight: Some(self.own.weight),
+            ..Marks::default()
+        };
+        match self.leaving {
+            None => Goal::Hold { rank: 0, marks },
+            Some(leaving) if leaving.emptied => Goal::Release { not_before: now, marks },
+            Some(_) => Goal::Keep { marks },
+        }
+    }
+
+    /// Whether this peer is alive in its own eyes: its renewals are answered, and it does not leave.
+    fn is_candidate(&self, now: Moment, timings: &Timings) -> bool {
+        self.leaving.is_none()
+            && self.claim.tenure().is_some()
+            && self.alive_at.is_some_and(|at| now.since(at) <= timings.lease())
+    }
+
+    fn with_claim<T>(
+        &mut self,
+        now: Moment,
+        wall: i64,
+        timings: &Timings,
+        act: impl FnOnce(&mut Claim, &Env<'_>) -> T,
+    ) -> T {
+        let env = Env {
+            now,
+            wall,
+            grace: self.grace,
+            contact: self.contact,
+            blocked: false,
+            identity: &self.identity,
+            timings,
+        };
+        act(&mut self.claim, &env)
+    }
+
+    fn wake_at(&mut self, at: Option<Moment>) {
+        self.due = match (self.due, at) {
+            (Some(due), Some(at)) => Some(due.min(at)),
+            (due, at) => due.or(at),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! Which peer should own which cluster.
+
+use crate::cluster::ClusterName;
+
+use super::peer::{Peer, PeerId};
+
+/// A cluster whose owner changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Move {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Its owner before; `None` without peers.
+    pub from: Option<PeerId>,
+    /// Its owner now; `None` without peers.
+    pub to: Option<PeerId>,
+}
+
+/// A placement: a pure function from the sets of clusters and peers to owners, kept up to date change by change.
+///
+/// # Contract
+/// The owner of a cluster depends on the present clusters and peers alone, not on the order in which they came, so that
+/// peers which see the same fleet agree without talking to each other.
+pub trait Sharder: Send + 'static {
+    /// The formula's name, which peers announce to each other, as in `hrw/v1`.
+    fn formula(&self) -> &'static str;
+
+    /// Adds a cluster; nothing happens when it is there.
+    fn insert(&mut self, cluster: &ClusterName);
+
+    /// Removes a cluster.
+    fn remove(&mut self, cluster: &ClusterName);
+
+    /// Adds a peer, or changes its weight; gives the clusters that move.
+    fn join(&mut self, peer: &Peer) -> Vec<Move>;
+
+    /// Removes a peer; gives the clusters that move.
+    fn leave(&mut self, peer: &PeerId) -> Vec<Move>;
+
+    /// The owner of a cluster; `None` for an unknown cluster or without peers.
+    fn owner(&self, cluster: &ClusterName) -> Option<&PeerId>;
+
+    /// How many peers come before `peer` for a cluster, leaving out `without`; `None` when `peer` is no peer.
+    fn rank(&self, cluster: &ClusterName, peer: &PeerId, without: Option<&PeerId>) -> Option<u32>;
+}

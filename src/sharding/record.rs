@@ -1,0 +1,113 @@
+//! What a Lease says, and what is asked of the API server, without the types of its API.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::timings::LONGEST;
+
+/// One version of a Lease, as the API server showed it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) uid: String,
+    pub(crate) version: u64,
+    /// Never the empty string: a Lease without a holder is free.
+    pub(crate) holder: Option<String>,
+    pub(crate) transitions: i32,
+    pub(crate) duration: Option<Duration>,
+    /// Microseconds since 1970 on the writer's clock; only ever compared for equality, or for being larger.
+    pub(crate) renew_time: Option<i64>,
+    pub(crate) marks: Marks,
+    /// What others wrote into the metadata; kept when the Lease is replaced.
+    pub(crate) foreign: Foreign,
+}
+
+/// Labels and annotations that are not ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Foreign {
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// Our annotations on a Lease.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// The nonce of the process that wrote it.
+    pub(crate) incarnation: Option<String>,
+    /// A copy of `renew_time`: the other marks count only while both agree, since a writer that does not know them
+    /// keeps them unchanged.
+    pub(crate) renew_time: Option<i64>,
+    /// On fences: the cluster's full name.
+    pub(crate) cluster: Option<String>,
+    /// On fences: held through a session, which this version does not use.
+    pub(crate) session: bool,
+    /// On peer Leases: this peer is about to leave.
+    pub(crate) draining: bool,
+    /// On peer Leases: the placement formula that this peer speaks.
+    pub(crate) placement: Option<String>,
+    /// On peer Leases: the share that this peer wants.
+    pub(crate) weight: Option<u32>,
+}
+
+/// The content of a Lease that we write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Content {
+    /// Empty to give the Lease up.
+    pub(crate) holder: String,
+    pub(crate) transitions: i32,
+    pub(crate) duration: Duration,
+    pub(crate) renew_time: i64,
+    pub(crate) marks: Marks,
+}
+
+/// What is asked of the API server about one Lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Read the newest version.
+    Get,
+    /// POST: fails when the Lease exists.
+    Create(Content),
+    /// PUT with uid and version: fails when either is another.
+    Replace {
+        uid: String,
+        version: u64,
+        content: Content,
+        foreign: Foreign,
+    },
+    /// DELETE with both preconditions.
+    Delete { uid: String, version: u64 },
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The Lease, read or written.
+    Record(Box<Record>),
+    /// It was deleted.
+    Deleted,
+    /// 404.
+    NotFound,
+    /// 409 to a PUT or DELETE: another version is there.
+    Conflict,
+    /// 409 to a POST.
+    AlreadyExists,
+    /// 429: not applied, come back later.
+    Throttled(Option<Duration>),
+    /// Another 4xx: not applied, and not likely to be soon.
+    Refused(String),
+    /// No answer that tells: a timeout, a 5xx, a broken connection. It may have been applied, or may be yet.
+    Unknown(String),
+}
+
+// === impl Record ===
+
+impl Record {
+    /// The incarnation that wrote this version; `None` when the writer does not know our marks.
+    pub(crate) fn incarnation(&self) -> Option<&str> {
+        let fresh = self.renew_time.is_some() && self.marks.renew_time == self.renew_time;
+        self.marks.incarnation.as_deref().filter(|_| fresh)
+    }
+
+    /// How long this version holds, with `default` for one that does not say.
+    pub(crate) fn lasts(&self, default: Duration) -> Duration {
+        self.duration.unwrap_or(default).min(LONGEST)
+    }
+}
