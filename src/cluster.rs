@@ -7,9 +7,9 @@ use kube::Client;
 use crate::error::Error;
 
 /// The longest cluster name, in bytes.
-pub const MAX_NAME: usize = 512;
+const MAX_NAME: usize = 512;
 
-/// The name of a cluster: printable, not empty, at most [`MAX_NAME`] bytes; cheap to clone.
+/// The name of a cluster: printable, not empty, at most 512 bytes; cheap to clone.
 ///
 /// ```
 /// use multicluster::ClusterName;

@@ -6,6 +6,7 @@ use futures_util::{Stream, StreamExt, stream};
 use kube::runtime::watcher;
 
 use crate::{
+    backoff::patient,
     cluster::ClusterName,
     error::Error,
     provider::{ClusterEvent, ClusterRef},
@@ -86,7 +87,7 @@ impl ClusterSet {
     /// a cluster with its name ([`Ok(Some)`]), as none ([`Ok(None)`]), or as a broken one ([`Err`]).
     ///
     /// The name that `name_of` gives must be the cluster's; it is used for objects that are no cluster any more.
-    /// An error of the watch ends nothing: the watch itself decides whether it goes on.
+    /// An error of the watch is passed on, and the next attempt waits for up to 5 s; do not add a back-off of your own.
     pub fn follow<K, W>(
         watch: W,
         provider: &'static str,
@@ -98,7 +99,7 @@ impl ClusterSet {
         W: Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
     {
         let mut clusters = Self::new();
-        watch.flat_map(move |event| {
+        patient(watch).flat_map(move |event| {
             let mut show = |object: &K| {
                 let name = match name_of(object) {
                     Ok(name) => name,
@@ -168,7 +169,7 @@ mod tests {
         );
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_watch_that_fails_keeps_what_is_known() {
         use watcher::Event::{Apply, Init, InitApply, InitDone};
         let watch = stream::iter([

@@ -3,7 +3,7 @@
 //! A variant names the step that failed; the cause is its source, which the message does not repeat. Print an error with
 //! [`Report`] to see the whole chain in one line.
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{any::Any, error::Error as StdError, fmt, time::Duration};
 
 use thiserror::Error;
 
@@ -49,6 +49,10 @@ pub enum Error {
         /// Why it failed.
         source: BoxError,
     },
+
+    /// The API server does not do what sharding needs; the message says which request failed, and why.
+    #[error("{0}")]
+    Lease(String),
 
     /// An answer did not come in time.
     #[error("{step}: no answer within {limit:?}")]
@@ -99,6 +103,13 @@ pub enum Error {
 /// Prints an error and its causes in one line, joined by colons; says nothing twice.
 #[derive(Clone, Copy)]
 pub struct Report<'a>(pub &'a (dyn StdError + 'static));
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".into())
+}
 
 // === impl Error ===
 

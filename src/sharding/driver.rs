@@ -241,7 +241,7 @@ impl Running {
 
     fn report(&mut self, cluster: Option<ClusterName>, text: String) {
         if cluster.is_none() && !self.started {
-            self.assign(Assignment::NotStarted(Error::Setting(text.clone())));
+            self.assign(Assignment::NotStarted(Error::Lease(text.clone())));
         }
         if self.said.get(&cluster) == Some(&text) {
             return;

@@ -24,6 +24,7 @@
 //! - A write has taken effect, or never will, within the [stop margin](Timings::stop_margin) after it was given up.
 //! - Nobody edits the Leases by hand.
 
+mod alone;
 mod claim;
 mod coordinator;
 mod driver;
@@ -48,6 +49,7 @@ pub use placement::{Move, Sharder};
 pub use rendezvous::Rendezvous;
 pub use timings::Timings;
 
+pub(crate) use alone::run as alone;
 pub(crate) use driver::{Assignment, Driver, Order};
 
 use crate::{

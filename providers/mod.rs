@@ -1,0 +1,19 @@
+//! Where clusters come from.
+//!
+//! | provider | feature | a cluster is |
+//! |---|---|---|
+//! | [`FixedProvider`] | always there | given in code |
+#![cfg_attr(
+    feature = "namespace",
+    doc = "| [`NamespaceProvider`] | `namespace` | a Namespace of one cluster |"
+)]
+//!
+//! All of them use the crate's public API only, so each is also an example of how to write one.
+
+mod fixed;
+#[cfg(feature = "namespace")]
+mod namespace;
+
+pub use fixed::FixedProvider;
+#[cfg(feature = "namespace")]
+pub use namespace::NamespaceProvider;

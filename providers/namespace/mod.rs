@@ -1,0 +1,117 @@
+//! Every Namespace of one cluster is a cluster of its own.
+
+mod body;
+mod client;
+mod path;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
+use multicluster::{
+    Cluster, ClusterEvent, ClusterName, ClusterProvider, ClusterRef, ClusterSet, Error,
+    k8s_openapi::api::core::v1::Namespace,
+    kube::{Api, Client, Config, Resource, ResourceExt, runtime::watcher},
+};
+
+const NAME: &str = "namespace";
+
+/// Every Namespace of one cluster is a cluster, whose only namespace is `default`.
+///
+/// For demos and tests of fleets, and for tenants that share a cluster. A reconciler sees an object of the Namespace
+/// `zoo` as one of the cluster `zoo` in the namespace `default`; requests that would leave the Namespace, and those for
+/// kinds without namespaces, are answered with 404. A Namespace that is being deleted leaves the fleet.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use multicluster::{kube::Config, providers::NamespaceProvider};
+///
+/// let provider = NamespaceProvider::try_from(Config::incluster()?)?
+///     .labels("team in (a, b)")
+///     .ignore(["kube-system"]);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct NamespaceProvider {
+    client: Client,
+    labels: Option<String>,
+    ignored: Arc<BTreeSet<String>>,
+}
+
+// === impl NamespaceProvider ===
+
+impl NamespaceProvider {
+    /// The Namespaces that `client` sees; it should not retry on its own, see [`ClusterProvider`].
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            labels: None,
+            ignored: Arc::default(),
+        }
+    }
+
+    /// Only Namespaces that match this label selector.
+    #[must_use]
+    pub fn labels(mut self, selector: impl Into<String>) -> Self {
+        self.labels = Some(selector.into());
+        self
+    }
+
+    /// Not the Namespaces of these names.
+    #[must_use]
+    pub fn ignore(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Arc::make_mut(&mut self.ignored).extend(names.into_iter().map(Into::into));
+        self
+    }
+}
+
+/// A provider for the cluster of a [`Config`], with timeouts and without retries.
+impl TryFrom<Config> for NamespaceProvider {
+    type Error = Error;
+
+    fn try_from(mut config: Config) -> Result<Self, Error> {
+        config.default_retry = false;
+        config.connect_timeout.get_or_insert(Duration::from_secs(10));
+        config.write_timeout.get_or_insert(Duration::from_secs(30));
+        let client = Client::try_from(config)
+            .map_err(|error| Error::provider(NAME, "use the kubeconfig", error))?;
+        Ok(Self::new(client))
+    }
+}
+
+impl ClusterProvider for NamespaceProvider {
+    fn clusters(&self) -> BoxStream<'static, Result<ClusterEvent, Error>> {
+        let mut config = watcher::Config::default();
+        config.label_selector.clone_from(&self.labels);
+        let watch = watcher(Api::<Namespace>::all(self.client.clone()), config);
+        let ignored = self.ignored.clone();
+        let name_of = |namespace: &Namespace| ClusterName::new(namespace.name_any());
+        ClusterSet::follow(watch, NAME, name_of, move |namespace, name| {
+            let leaves = namespace.meta().deletion_timestamp.is_some();
+            let hidden = leaves || ignored.contains(name.as_str());
+            Ok((!hidden).then(|| to_cluster(namespace, name)))
+        })
+        .boxed()
+    }
+
+    fn connect(&self, cluster: &ClusterRef) -> BoxFuture<'static, Result<Cluster, Error>> {
+        let (client, name) = (self.client.clone(), cluster.name.clone());
+        async move {
+            let namespaces = Api::<Namespace>::all(client.clone());
+            let namespace = namespaces
+                .get(name.as_str())
+                .await
+                .map_err(|error| Error::provider(NAME, format!("get the Namespace {name}"), error))?;
+            let scoped = client::scoped(client, &namespace.name_any());
+            Ok(Cluster::new(name, scoped))
+        }
+        .boxed()
+    }
+}
+
+/// A Namespace that is deleted and made again is another cluster: its uid is the fingerprint.
+fn to_cluster(namespace: &Namespace, name: ClusterName) -> ClusterRef {
+    ClusterRef::new(name)
+        .labels(namespace.labels().clone())
+        .fingerprint_of(namespace.uid().unwrap_or_default())
+}

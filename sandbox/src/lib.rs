@@ -1,0 +1,77 @@
+//! A Kubernetes API server in memory, for tests and demos of controllers.
+//!
+//! A [`Sandbox`] answers the requests of a real [`kube::Client`]: in the same process without a socket, so that paused
+//! tokio time works, or over loopback HTTP, so that `kubectl` and other programs can join.
+//!
+//! ```
+//! use k8s_openapi::api::core::v1::ConfigMap;
+//! use kube::{Api, api::PostParams};
+//! use kube_sandbox::Sandbox;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> kube::Result<()> {
+//! let sandbox = Sandbox::new();
+//! let maps: Api<ConfigMap> = Api::default_namespaced(sandbox.client());
+//!
+//! let mut elephant = ConfigMap::default();
+//! elephant.metadata.name = Some("elephant".to_owned());
+//! let created = maps.create(&PostParams::default(), &elephant).await?;
+//! assert!(created.metadata.uid.is_some());
+//!
+//! // A write against an old version is refused, as by a real server.
+//! elephant.metadata.resource_version = Some("1".to_owned());
+//! let refused = maps.replace("elephant", &PostParams::default(), &elephant).await;
+//! assert!(matches!(refused, Err(kube::Error::Api(status)) if status.is_conflict()));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is served
+//! - Kinds: Namespace, ConfigMap, Secret, Event (`v1` and `events.k8s.io/v1`) and Lease.
+//! - Verbs: get, list, watch, create, update, patch (JSON patch and merge patch), delete, deletecollection; dry runs.
+//! - Label selectors; field selectors for `metadata.name` and `metadata.namespace`.
+//! - Watches from any version that is still kept, bookmarks, streaming lists, `410 Gone`; see [`SandboxBuilder::history`].
+//! - Finalizers, and namespaces that take their contents with them.
+//! - Discovery in both forms, metadata-only replies, and as much of OpenAPI as `kubectl create -f` asks for.
+//!
+//! # What is exact
+//! One counter numbers all writes. A watch delivers each event after its version once and in order, and nothing is lost
+//! between a list and the watch that follows it. Codes, reasons and messages of refusals are those of kube-apiserver 1.36,
+//! except that the words of a JSON parser are ours, that numbers which are none and a `resourceVersion` in a POST give 400
+//! where the real server says 500, and that paths without a kind get a `Status` too.
+//!
+//! # What is missing
+//! - Status and scale subresources, server-side apply, strategic merge patches (415), paging (`limit` is ignored, which
+//!   servers may do), tables, custom resources, protobuf bodies
+//!   (which `kubectl create configmap` and its like send) and YAML bodies.
+//! - Users and their rights, admission beyond namespaces, quotas, expiry of Events.
+//! - Unknown fields are kept rather than dropped or reported; `managedFields` are not kept.
+//! - Immutable ConfigMaps and Secrets can be changed, and the syntax of labels and annotations is not checked.
+//! - A namespace is emptied at once instead of by a controller, and there is no garbage collection of dependents.
+
+/// The snippet of the README is compiled and run too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod decode;
+mod discovery;
+mod kinds;
+mod meta;
+mod patch;
+mod path;
+mod query;
+mod rules;
+mod sandbox;
+mod selector;
+mod server;
+mod service;
+mod status;
+mod store;
+mod view;
+mod watch;
+
+pub use self::{
+    sandbox::{Body, Sandbox, SandboxBuilder},
+    server::Server,
+};

@@ -1,0 +1,177 @@
+//! From the path of a request to what it is about.
+
+use std::borrow::Cow;
+
+use crate::kinds::{self, KINDS, Kind};
+
+/// What a path names.
+#[derive(Debug)]
+pub(crate) enum Route {
+    Health,
+    Version,
+    /// `/api`
+    CoreVersions,
+    /// `/apis`
+    Groups,
+    /// `/apis/{group}`
+    Group(String),
+    /// `/api/v1` or `/apis/{group}/{version}`
+    Resources {
+        group: String,
+        version: String,
+    },
+    /// `/openapi/v3`
+    OpenApi,
+    /// `/openapi/v3/{path of a group}`
+    OpenApiGroup {
+        group: String,
+        version: String,
+    },
+    /// All objects of a kind in a namespace, or in all of them.
+    Collection {
+        kind: &'static Kind,
+        namespace: Option<String>,
+    },
+    /// One object; the namespace is empty for kinds without.
+    Item {
+        kind: &'static Kind,
+        namespace: String,
+        name: String,
+    },
+}
+
+// === impl Route ===
+
+impl Route {
+    /// Reads a path; `None` if nothing is served there.
+    pub(crate) fn parse(path: &str) -> Option<Self> {
+        let parts: Vec<_> = path.trim_matches('/').split('/').map(decode).collect();
+        let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
+        match parts.as_slice() {
+            ["healthz" | "readyz" | "livez", ..] => Some(Self::Health),
+            ["version"] => Some(Self::Version),
+            ["api"] => Some(Self::CoreVersions),
+            ["apis"] => Some(Self::Groups),
+            ["apis", group] => Some(Self::Group((*group).to_owned())),
+            ["openapi", "v3"] => Some(Self::OpenApi),
+            ["openapi", "v3", "api", version] => Self::open_api("", version),
+            ["openapi", "v3", "apis", group, version] => Self::open_api(group, version),
+            ["api", version, rest @ ..] => Self::resource("", version, rest),
+            ["apis", group, version, rest @ ..] => Self::resource(group, version, rest),
+            _ => None,
+        }
+    }
+
+    fn open_api(group: &str, version: &str) -> Option<Self> {
+        let (group, version) = (group.to_owned(), version.to_owned());
+        Some(Self::OpenApiGroup { group, version })
+    }
+
+    fn resource(group: &str, version: &str, rest: &[&str]) -> Option<Self> {
+        let find = |plural: &str, namespaced| {
+            kinds::find(group, version, plural).filter(|kind| kind.namespaced == namespaced)
+        };
+        match rest {
+            [] => {
+                let served = KINDS
+                    .iter()
+                    .any(|kind| kind.group == group && kind.version == version);
+                let (group, version) = (group.to_owned(), version.to_owned());
+                served.then_some(Self::Resources { group, version })
+            }
+            ["namespaces", namespace, plural] => {
+                let (kind, namespace) = (find(plural, true)?, Some((*namespace).to_owned()));
+                Some(Self::Collection { kind, namespace })
+            }
+            ["namespaces", namespace, plural, name] => {
+                let (kind, namespace) = (find(plural, true)?, (*namespace).to_owned());
+                let name = (*name).to_owned();
+                Some(Self::Item {
+                    kind,
+                    namespace,
+                    name,
+                })
+            }
+            [plural] => {
+                let kind = kinds::find(group, version, plural)?;
+                Some(Self::Collection {
+                    kind,
+                    namespace: None,
+                })
+            }
+            [plural, name] => {
+                let (kind, namespace) = (find(plural, false)?, String::new());
+                let name = (*name).to_owned();
+                Some(Self::Item {
+                    kind,
+                    namespace,
+                    name,
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn decode(part: &str) -> Cow<'_, str> {
+    percent_encoding::percent_decode_str(part).decode_utf8_lossy()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a path names, in short.
+    fn read(path: &str) -> String {
+        match Route::parse(path) {
+            None => "nothing".to_owned(),
+            Some(Route::Collection { kind, namespace }) => {
+                format!(
+                    "all {} in {}",
+                    kind.plural,
+                    namespace.as_deref().unwrap_or("*")
+                )
+            }
+            Some(Route::Item {
+                kind,
+                namespace,
+                name,
+            }) => format!("{} {name} in {namespace:?}", kind.singular),
+            Some(other) => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn paths_name_what_they_name_in_kubernetes() {
+        for (path, expected) in [
+            ("/", "nothing"),
+            ("/api", "CoreVersions"),
+            ("/apis/", "Groups"),
+            ("/readyz/ping", "Health"),
+            ("/api/v1/configmaps", "all configmaps in *"),
+            ("/api/v1/namespaces/zoo/configmaps", "all configmaps in zoo"),
+            (
+                "/api/v1/namespaces/zoo/configmaps/a%2Fb",
+                "configmap a/b in \"zoo\"",
+            ),
+            ("/api/v1/configmaps/lion", "nothing"),
+            ("/api/v1/namespaces", "all namespaces in *"),
+            ("/api/v1/namespaces/zoo", "namespace zoo in \"\""),
+            ("/api/v1/namespaces/zoo/status", "nothing"),
+            ("/api/v1/namespaces/zoo/namespaces", "nothing"),
+            ("/api/v2/configmaps", "nothing"),
+            (
+                "/apis/coordination.k8s.io/v1/namespaces/a/leases/b",
+                "lease b in \"a\"",
+            ),
+            (
+                "/apis/coordination.k8s.io/v1/namespaces/a/leases/b/status",
+                "nothing",
+            ),
+            ("/apis/coordination.k8s.io/v1/configmaps", "nothing"),
+            ("/apis/nowhere.io/v1", "nothing"),
+        ] {
+            assert_eq!(read(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The server itself, without a network.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use serde_json::json;
+use tokio::{net::TcpListener, time::Instant};
+use tower::{BoxError, Service};
+
+use crate::{
+    kinds::NAMESPACE,
+    server::Server,
+    service,
+    store::{Call, Store},
+};
+
+/// The body of a reply: one piece, or the lines of a watch.
+pub type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// The namespaces of a fresh cluster.
+const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// A Kubernetes API server in memory; clones share its state.
+///
+/// It is a [`tower::Service`] of HTTP requests, which [`client`](Self::client) and [`serve`](Self::serve) build on and
+/// which can be wrapped in layers to simulate a bad network.
+///
+/// # Time
+/// Time-outs, bookmarks and the timestamps of objects follow the tokio clock, so a paused test runs them at once.
+#[derive(Clone, Debug)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+}
+
+/// A [`Sandbox`] to be; see [`Sandbox::builder`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SandboxBuilder {
+    history: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Mutex<Store>,
+    /// The wall time at a point of the tokio clock.
+    started: (jiff::Timestamp, Instant),
+}
+
+// === impl Sandbox ===
+
+impl Sandbox {
+    /// A server with the namespaces of a fresh cluster.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// A server with other settings.
+    pub fn builder() -> SandboxBuilder {
+        SandboxBuilder { history: 10_000 }
+    }
+
+    /// A client that calls this server directly, without a socket; its default namespace is `default`.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, which every [`kube::Client`] needs.
+    #[must_use]
+    pub fn client(&self) -> kube::Client {
+        kube::Client::new(self.clone(), "default")
+    }
+
+    /// Serves HTTP/1.1 on `listener` until the [`Server`] is dropped or shut down.
+    ///
+    /// # Errors
+    /// When the listener does not know its address.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn serve(&self, listener: TcpListener) -> std::io::Result<Server> {
+        Server::start(self.clone(), listener)
+    }
+
+    /// Forgets all past events: a watch from an earlier version gets `410 Gone`, as after a compaction of etcd.
+    pub fn compact(&self) {
+        self.store().compact();
+    }
+
+    /// The state, for the length of one decision: never hold it across an await.
+    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
+        // A panic cannot leave a write half done: the store is changed in one step at the end of a decision.
+        self.shared
+            .store
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The present, as it goes into objects: in seconds.
+    pub(crate) fn timestamp(&self) -> String {
+        let (wall, start) = self.shared.started;
+        let now = wall.checked_add(start.elapsed()).unwrap_or(wall);
+        now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<B> Service<Request<B>> for Sandbox
+where
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let sandbox = self.clone();
+        Box::pin(async move { Ok(service::answer(sandbox, request).await) })
+    }
+}
+
+// === impl SandboxBuilder ===
+
+impl SandboxBuilder {
+    /// How many events of each kind are kept for watches that start in the past; 10,000 unless told otherwise.
+    ///
+    /// A watch from before the kept ones gets `410 Gone`: a small number shows whether a client recovers from that.
+    pub fn history(mut self, events: usize) -> Self {
+        self.history = events;
+        self
+    }
+
+    /// Makes the server.
+    #[must_use]
+    pub fn build(self) -> Sandbox {
+        let started = (jiff::Timestamp::now(), Instant::now());
+        let store = Mutex::new(Store::new(self.history));
+        let sandbox = Sandbox {
+            shared: Arc::new(Shared { store, started }),
+        };
+        let call = Call {
+            kind: &NAMESPACE,
+            namespace: String::new(),
+            now: sandbox.timestamp(),
+            dry_run: false,
+        };
+        for name in NAMESPACES {
+            let created = sandbox
+                .store()
+                .create(&call, json!({"metadata": {"name": name}}));
+            debug_assert!(created.is_ok(), "a fresh store takes the namespace {name}");
+        }
+        sandbox
+    }
+}

@@ -1,0 +1,323 @@
+//! From a request to a reply.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
+use serde_json::{Value, json};
+use tower::BoxError;
+
+use crate::{
+    decode, discovery,
+    kinds::Kind,
+    patch::Patch,
+    path::Route,
+    query::{self, Query},
+    sandbox::{Body, Sandbox},
+    status::ApiError,
+    store::{Call, Deleted, Intent, Preconditions},
+    view::{self, View},
+    watch,
+};
+
+/// The largest body of a request, as the API server has it.
+pub(crate) const BODY_LIMIT: usize = 3 * 1024 * 1024;
+
+/// An API request, read completely.
+struct ApiRequest {
+    method: Method,
+    headers: HeaderMap,
+    query: Query,
+    body: Bytes,
+}
+
+/// Answers a request; a refusal is a reply too.
+pub(crate) async fn answer<B>(sandbox: Sandbox, request: Request<B>) -> Response<Body>
+where
+    B: http_body::Body,
+    B::Error: Into<BoxError>,
+{
+    let (parts, body) = request.into_parts();
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    let reply = match read(body).await {
+        Ok(body) => route(&sandbox, parts, body),
+        Err(error) => Err(error),
+    };
+    let reply = reply.unwrap_or_else(|error| json_reply(error.code, &error.to_json()));
+    tracing::debug!(%method, path, code = reply.status().as_u16(), "answered");
+    reply
+}
+
+async fn read<B>(body: B) -> Result<Bytes, ApiError>
+where
+    B: http_body::Body,
+    B::Error: Into<BoxError>,
+{
+    match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::body_too_large(BODY_LIMIT)),
+        Err(error) => Err(ApiError::bad_request(format!(
+            "cannot read the body: {error}"
+        ))),
+    }
+}
+
+fn route(sandbox: &Sandbox, parts: Parts, body: Bytes) -> Result<Response<Body>, ApiError> {
+    let route = Route::parse(parts.uri.path()).ok_or_else(ApiError::unknown_path)?;
+    let request = ApiRequest {
+        query: Query::parse(parts.uri.query().unwrap_or_default()),
+        method: parts.method,
+        headers: parts.headers,
+        body,
+    };
+    let aggregated = || view::prefers_aggregated(&request.headers);
+    let about = match route {
+        Route::Collection { kind, namespace } => {
+            return request.collection(sandbox, kind, namespace);
+        }
+        Route::Item {
+            kind,
+            namespace,
+            name,
+        } => return request.item(sandbox, kind, namespace, &name),
+        _ if request.method != Method::GET => return Err(ApiError::method_not_allowed()),
+        Route::Health => {
+            return Ok(reply(
+                StatusCode::OK,
+                "text/plain",
+                Bytes::from_static(b"ok"),
+            ));
+        }
+        Route::CoreVersions | Route::Groups if aggregated() => {
+            let list = discovery::aggregated(matches!(route, Route::CoreVersions));
+            let media_type = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+            return Ok(reply(
+                StatusCode::OK,
+                media_type,
+                Bytes::from(list.to_string()),
+            ));
+        }
+        Route::Version => discovery::version(),
+        Route::CoreVersions => discovery::core_versions(),
+        Route::Groups => discovery::groups(),
+        Route::Group(name) => discovery::group(&name).ok_or_else(ApiError::unknown_path)?,
+        Route::Resources { group, version } => discovery::resources(&group, &version),
+        Route::OpenApi => discovery::open_api(),
+        Route::OpenApiGroup { group, version } => discovery::open_api_group(&group, &version),
+    };
+    Ok(json_reply(StatusCode::OK, &about))
+}
+
+// === impl ApiRequest ===
+
+impl ApiRequest {
+    /// Verbs on a collection: list, watch, create, deletecollection.
+    fn collection(
+        &self,
+        sandbox: &Sandbox,
+        kind: &'static Kind,
+        namespace: Option<String>,
+    ) -> Result<Response<Body>, ApiError> {
+        let view = View::negotiate(kind, &self.headers)?;
+        let everywhere = kind.namespaced && namespace.is_none();
+        match self.method {
+            Method::GET => self.list(sandbox, kind, namespace, view),
+            Method::POST if !everywhere => {
+                let body = decode::object(kind, self.json()?)?;
+                let call = self.call(
+                    sandbox,
+                    kind,
+                    namespace.unwrap_or_default(),
+                    self.query.dry_run()?,
+                );
+                let object = sandbox.store().create(&call, body)?;
+                Ok(object_reply(StatusCode::CREATED, view.object(&object)))
+            }
+            Method::DELETE if kind.delete_collection && !everywhere => {
+                let options = self.query.list_options(namespace.clone())?;
+                let (_, dry_run) = self.delete_options()?;
+                let call = self.call(sandbox, kind, namespace.unwrap_or_default(), dry_run);
+                let mut store = sandbox.store();
+                let objects = store.delete_all(&call, &options.selection);
+                Ok(object_reply(
+                    StatusCode::OK,
+                    view.list(&objects, store.version()),
+                ))
+            }
+            _ => Err(ApiError::method_not_allowed()),
+        }
+    }
+
+    fn list(
+        &self,
+        sandbox: &Sandbox,
+        kind: &'static Kind,
+        namespace: Option<String>,
+        view: View,
+    ) -> Result<Response<Body>, ApiError> {
+        let options = self.query.list_options(namespace)?;
+        if options.watch {
+            let lines = watch::open(sandbox, kind, view, options);
+            let body = StreamBody::new(lines).map_err(never).boxed_unsync();
+            return Ok(with_type(StatusCode::OK, "application/json", body));
+        }
+        let store = sandbox.store();
+        let version = store.version();
+        check_reached(options.version, version)?;
+        let objects = store.list(kind, &options.selection);
+        drop(store);
+        Ok(object_reply(StatusCode::OK, view.list(&objects, version)))
+    }
+
+    /// Verbs on one object: get, replace, patch, delete.
+    fn item(
+        &self,
+        sandbox: &Sandbox,
+        kind: &'static Kind,
+        namespace: String,
+        name: &str,
+    ) -> Result<Response<Body>, ApiError> {
+        let view = View::negotiate(kind, &self.headers)?;
+        match self.method {
+            Method::GET => {
+                let store = sandbox.store();
+                check_reached(self.query.version()?, store.version())?;
+                let object = store.get(kind, &namespace, name)?;
+                Ok(object_reply(StatusCode::OK, view.object(&object)))
+            }
+            Method::PUT => {
+                let new = decode::object(kind, self.json()?)?;
+                let call = self.call(sandbox, kind, namespace, self.query.dry_run()?);
+                let (object, created) =
+                    sandbox.store().update(&call, name, new, Intent::Replace)?;
+                let code = if created {
+                    StatusCode::CREATED
+                } else {
+                    StatusCode::OK
+                };
+                Ok(object_reply(code, view.object(&object)))
+            }
+            Method::PATCH => {
+                let patch = Patch::decode(self.media_type(), &self.body)?;
+                let call = self.call(sandbox, kind, namespace, self.query.dry_run()?);
+                let mut store = sandbox.store();
+                let stored = store.get(kind, &call.namespace, name)?;
+                let mut object = view::served(kind, &stored);
+                patch.apply(&mut object)?;
+                let new = decode::admit(kind, object.clone());
+                let new = new.map_err(|error| ApiError::spoiling_patch(&object, &error.message))?;
+                let (object, _) = store.update(&call, name, new, Intent::Patch)?;
+                Ok(object_reply(StatusCode::OK, view.object(&object)))
+            }
+            Method::DELETE => {
+                let (only_if, dry_run) = self.delete_options()?;
+                let call = self.call(sandbox, kind, namespace, dry_run);
+                match sandbox.store().delete(&call, name, &only_if)? {
+                    Deleted::Gone(object) => Ok(json_reply(
+                        StatusCode::OK,
+                        &gone(kind, name, object.value()),
+                    )),
+                    Deleted::Marked(object) => {
+                        Ok(object_reply(StatusCode::OK, view.object(&object)))
+                    }
+                }
+            }
+            _ => Err(ApiError::method_not_allowed()),
+        }
+    }
+
+    fn call(
+        &self,
+        sandbox: &Sandbox,
+        kind: &'static Kind,
+        namespace: String,
+        dry_run: bool,
+    ) -> Call {
+        let now = sandbox.timestamp();
+        Call {
+            kind,
+            namespace,
+            now,
+            dry_run,
+        }
+    }
+
+    /// The media type of the body, without parameters; none means JSON.
+    fn media_type(&self) -> &str {
+        let header = self
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|header| header.to_str().ok());
+        let media_type = header.and_then(|header| header.split(';').next());
+        media_type.map_or("application/json", str::trim)
+    }
+
+    fn json(&self) -> Result<&[u8], ApiError> {
+        match self.media_type() {
+            "application/json" => Ok(&self.body),
+            _ => Err(ApiError::unsupported_media_type("application/json")),
+        }
+    }
+
+    /// The preconditions and the dry run of a delete, whose options come in the body.
+    fn delete_options(&self) -> Result<(Preconditions, bool), ApiError> {
+        let by_query = self.query.dry_run()?;
+        if self.body.is_empty() {
+            return Ok((Preconditions::default(), by_query));
+        }
+        let options: Value = serde_json::from_slice(self.json()?).map_err(|error| {
+            ApiError::bad_request(format!("cannot decode DeleteOptions: {error}"))
+        })?;
+        let condition = |field: &str| options["preconditions"][field].as_str().map(str::to_owned);
+        let (uid, version) = (condition("uid"), condition("resourceVersion"));
+        let by_body = query::check_dry_run(options["dryRun"][0].as_str())?;
+        Ok((Preconditions { uid, version }, by_query || by_body))
+    }
+}
+
+/// Refuses to answer for a version that does not exist yet.
+fn check_reached(asked: Option<u64>, current: u64) -> Result<(), ApiError> {
+    match asked.filter(|asked| *asked > current) {
+        Some(asked) => Err(ApiError::too_large_version(asked, current)),
+        None => Ok(()),
+    }
+}
+
+fn gone(kind: &Kind, name: &str, object: &Value) -> Value {
+    let mut details = json!({"name": name, "kind": kind.plural, "uid": object["metadata"]["uid"]});
+    if !kind.group.is_empty() {
+        details["group"] = json!(kind.group);
+    }
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+}
+
+fn object_reply(code: StatusCode, body: Bytes) -> Response<Body> {
+    reply(code, "application/json", body)
+}
+
+fn json_reply(code: StatusCode, value: &Value) -> Response<Body> {
+    reply(code, "application/json", Bytes::from(value.to_string()))
+}
+
+fn reply(code: StatusCode, media_type: &'static str, body: Bytes) -> Response<Body> {
+    with_type(
+        code,
+        media_type,
+        Full::new(body).map_err(never).boxed_unsync(),
+    )
+}
+
+fn with_type(code: StatusCode, media_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = code;
+    let media_type = header::HeaderValue::from_static(media_type);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, media_type);
+    response
+}
+
+fn never(error: Infallible) -> BoxError {
+    match error {}
+}

@@ -1,0 +1,256 @@
+//! Refusals, as the API server words them.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::kinds::Kind;
+
+/// A refused request: the code, reason and text that go into a `Status` object.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ApiError {
+    pub code: StatusCode,
+    pub reason: &'static str,
+    pub message: String,
+    details: Option<Value>,
+}
+
+/// What is wrong with one field of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FieldError {
+    field: &'static str,
+    reason: &'static str,
+    text: String,
+}
+
+// === impl ApiError ===
+
+impl ApiError {
+    fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            details: None,
+        }
+    }
+
+    /// The same refusal about a resource; Go leaves empty fields out.
+    fn about(mut self, group: &str, kind: &str, name: &str) -> Self {
+        let fields = [("name", name), ("group", group), ("kind", kind)];
+        let filled = fields.iter().filter(|(_, text)| !text.is_empty());
+        self.details = Some(
+            filled
+                .map(|(key, text)| ((*key).to_owned(), json!(text)))
+                .collect(),
+        );
+        self
+    }
+
+    fn with_causes(mut self, causes: Vec<Value>) -> Self {
+        if let Some(details) = self.details.as_mut() {
+            details["causes"] = Value::Array(causes);
+        }
+        self
+    }
+
+    pub(crate) fn not_found(kind: &Kind, name: &str) -> Self {
+        let message = format!("{} {name:?} not found", kind.resource());
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message).about(kind.group, kind.plural, name)
+    }
+
+    pub(crate) fn unknown_path() -> Self {
+        let message = "the server could not find the requested resource";
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message).about("", "", "")
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        let message = "the server does not allow this method on the requested resource";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message).about("", "", "")
+    }
+
+    pub(crate) fn already_exists(kind: &Kind, name: &str) -> Self {
+        let message = format!("{} {name:?} already exists", kind.resource());
+        Self::new(StatusCode::CONFLICT, "AlreadyExists", message).about(
+            kind.group,
+            kind.plural,
+            name,
+        )
+    }
+
+    /// The name is taken by an object that is on its way out.
+    pub(crate) fn still_exists(kind: &Kind, name: &str) -> Self {
+        let mut error = Self::already_exists(kind, name);
+        error.message.insert_str(0, "object is being deleted: ");
+        error
+    }
+
+    /// A write that was prepared against another state of the object.
+    pub(crate) fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
+        let message = format!(
+            "Operation cannot be fulfilled on {} {name:?}: {why}",
+            kind.resource()
+        );
+        Self::new(StatusCode::CONFLICT, "Conflict", message).about(kind.group, kind.plural, name)
+    }
+
+    /// A failed delete precondition, which the API server reports by kind rather than by resource.
+    pub(crate) fn precondition(kind: &Kind, name: &str, why: &str) -> Self {
+        let message = format!(
+            "Operation cannot be fulfilled on {} {name:?}: {why}",
+            kind.qualified()
+        );
+        Self::new(StatusCode::CONFLICT, "Conflict", message).about(kind.group, kind.kind, name)
+    }
+
+    pub(crate) fn stale(kind: &Kind, name: &str) -> Self {
+        let why = "the object has been modified; please apply your changes to the latest version and try again";
+        Self::conflict(kind, name, why)
+    }
+
+    pub(crate) fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {
+        let message = format!("{} {name:?} is forbidden: {why}", kind.resource());
+        Self::new(StatusCode::FORBIDDEN, "Forbidden", message).about(kind.group, kind.plural, name)
+    }
+
+    pub(crate) fn terminating(kind: &Kind, name: &str, namespace: &str) -> Self {
+        let why = format!(
+            "unable to create new content in namespace {namespace} because it is being terminated"
+        );
+        Self::forbidden(kind, name, &why).with_causes(vec![json!({
+            "reason": "NamespaceTerminating",
+            "message": format!("namespace {namespace} is being terminated"),
+            "field": "metadata.namespace",
+        })])
+    }
+
+    /// Fields that the rules of the kind refuse.
+    pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
+        let texts: Vec<_> = errors
+            .iter()
+            .map(|error| format!("{}: {}", error.field, error.text))
+            .collect();
+        let all = match texts.as_slice() {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
+        let qualified = if group.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind}.{group}")
+        };
+        let message = format!("{qualified} {name:?} is invalid: {all}");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
+            .about(group, kind, name)
+            .with_causes(errors.iter().map(FieldError::to_json).collect())
+    }
+
+    /// A patch that makes something else of the object than its kind allows.
+    pub(crate) fn spoiling_patch(patched: &Value, why: &str) -> Self {
+        let patched = Value::String(patched.to_string());
+        Self::invalid("", "", "", &[FieldError::invalid("patch", &patched, why)])
+    }
+
+    /// A patch that does not fit the object.
+    pub(crate) fn unprocessable() -> Self {
+        let message = "the server rejected our request due to an error in our request";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message).about("", "", "")
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+    }
+
+    /// The history from `asked` on is gone; `oldest` is the first version that can still be asked for.
+    pub(crate) fn expired(asked: u64, oldest: u64) -> Self {
+        Self::new(
+            StatusCode::GONE,
+            "Expired",
+            format!("too old resource version: {asked} ({oldest})"),
+        )
+    }
+
+    /// The version that was asked for does not exist yet.
+    pub(crate) fn too_large_version(asked: u64, current: u64) -> Self {
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
+        let mut error = Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message);
+        error.details = Some(json!({
+            "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+            "retryAfterSeconds": 1,
+        }));
+        error
+    }
+
+    pub(crate) fn unsupported_media_type(accepted: &str) -> Self {
+        let message = format!(
+            "the body of the request was in an unknown format - accepted media types include: {accepted}"
+        );
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UnsupportedMediaType",
+            message,
+        )
+    }
+
+    pub(crate) fn not_acceptable() -> Self {
+        let message = "only the following media types are accepted: application/json";
+        Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+    }
+
+    pub(crate) fn body_too_large(limit: usize) -> Self {
+        let message = format!("Request entity too large: limit is {limit}");
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLarge",
+            message,
+        )
+    }
+
+    /// The `Status` object.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut status = json!({
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code.as_u16(),
+        });
+        if let Some(details) = &self.details {
+            status["details"] = details.clone();
+        }
+        status
+    }
+}
+
+// === impl FieldError ===
+
+impl FieldError {
+    pub(crate) fn invalid(field: &'static str, value: &Value, why: &str) -> Self {
+        Self {
+            field,
+            reason: "FieldValueInvalid",
+            text: format!("Invalid value: {value}: {why}"),
+        }
+    }
+
+    pub(crate) fn required(field: &'static str, why: &str) -> Self {
+        Self {
+            field,
+            reason: "FieldValueRequired",
+            text: format!("Required value: {why}"),
+        }
+    }
+
+    pub(crate) fn forbidden(field: &'static str, why: &str) -> Self {
+        Self {
+            field,
+            reason: "FieldValueForbidden",
+            text: format!("Forbidden: {why}"),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({"reason": self.reason, "message": self.text, "field": self.field})
+    }
+}

@@ -1,0 +1,116 @@
+//! Creating objects.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Call, Key, Object, Store};
+use crate::{kinds::NAMESPACE, meta, rules, status::ApiError};
+
+/// What the server sets itself; whatever a client sends here is dropped.
+const SYSTEM: [&str; 6] = [
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "resourceVersion",
+];
+
+/// The letters of generated names: none that form words or look alike.
+const SUFFIX_LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+const SUFFIX_LENGTH: usize = 5;
+
+// === impl Store ===
+
+impl Store {
+    /// Creates the object of a POST.
+    pub(crate) fn create(&mut self, call: &Call, body: Value) -> Result<Arc<Object>, ApiError> {
+        if !meta::text(&body, "resourceVersion").is_empty() {
+            let message = "resourceVersion should not be set on objects to be created";
+            return Err(ApiError::bad_request(message));
+        }
+        self.insert(call, body)
+    }
+
+    /// Creates an object, for a POST or for a PUT of a kind that allows it.
+    pub(super) fn insert(&mut self, call: &Call, mut new: Value) -> Result<Arc<Object>, ApiError> {
+        let kind = call.kind;
+        let namespace = meta::text(&new, "namespace");
+        if kind.namespaced && !namespace.is_empty() && namespace != call.namespace {
+            let message = "the namespace of the provided object does not match the namespace sent on the request";
+            return Err(ApiError::bad_request(message));
+        }
+        for field in SYSTEM {
+            meta::remove(&mut new, field);
+        }
+        self.name(call, &mut new);
+        let name = meta::text(&new, "name").to_owned();
+        self.check_namespace(call, &name)?;
+        if kind.namespaced {
+            meta::set(&mut new, "namespace", call.namespace.as_str());
+        } else {
+            meta::remove(&mut new, "namespace");
+        }
+        (kind.prepare)(&mut new, None);
+
+        let mut errors = rules::validate_metadata(kind, &new);
+        errors.extend((kind.validate)(&new, None));
+        if !errors.is_empty() {
+            return Err(ApiError::invalid(kind.group, kind.kind, &name, &errors));
+        }
+        let key = Key::new(&call.namespace, &name);
+        if let Some(old) = self.find(kind, &key) {
+            let refuse = if meta::is_deleting(old.value()) {
+                ApiError::still_exists
+            } else {
+                ApiError::already_exists
+            };
+            return Err(refuse(kind, &name));
+        }
+        meta::set(&mut new, "uid", uuid::Uuid::new_v4().to_string());
+        meta::set(&mut new, "creationTimestamp", call.now.as_str());
+        if call.dry_run {
+            return Ok(Arc::new(Object::new(new)));
+        }
+        Ok(self.put(kind, key, new))
+    }
+
+    /// Generates a free name where only the start of one is given.
+    fn name(&self, call: &Call, new: &mut Value) {
+        let base = meta::text(new, "generateName");
+        if !meta::text(new, "name").is_empty() || base.is_empty() {
+            return;
+        }
+        let limit = if call.kind.label_name { 63 } else { 253 };
+        let base: String = base.chars().take(limit - SUFFIX_LENGTH).collect();
+        loop {
+            let name = format!("{base}{}", suffix());
+            if self
+                .find(call.kind, &Key::new(&call.namespace, &name))
+                .is_none()
+            {
+                return meta::set(new, "name", name);
+            }
+        }
+    }
+
+    fn check_namespace(&self, call: &Call, name: &str) -> Result<(), ApiError> {
+        if !call.kind.namespaced {
+            return Ok(());
+        }
+        let namespace = self.get(&NAMESPACE, "", &call.namespace)?;
+        if meta::is_deleting(namespace.value()) {
+            return Err(ApiError::terminating(call.kind, name, &call.namespace));
+        }
+        Ok(())
+    }
+}
+
+fn suffix() -> String {
+    let random = uuid::Uuid::new_v4();
+    let letters = random.as_bytes().iter().take(SUFFIX_LENGTH);
+    letters
+        .map(|byte| char::from(SUFFIX_LETTERS[usize::from(*byte) % SUFFIX_LETTERS.len()]))
+        .collect()
+}

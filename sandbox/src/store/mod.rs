@@ -1,0 +1,284 @@
+//! The state of the server: objects, one version counter, and the events of the recent past.
+//!
+//! Everything here is synchronous and pure: a call carries the time with it, and the answer is an object or a refusal.
+//! The verbs are in the files beside this one; they decide, and end in [`Store::put`] or [`Store::take`].
+//!
+//! # Guarantees
+//! - One counter numbers all writes of all kinds; a list and the events after its version miss nothing between them.
+//! - An object that is read stays as it is: writes replace it, so that readers share it without copying.
+//! - The events of one shelf are ordered by version; the newest `history` of them are kept.
+
+mod create;
+mod delete;
+mod object;
+mod update;
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+};
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+pub(crate) use self::{
+    delete::{Deleted, Preconditions},
+    object::Object,
+    update::Intent,
+};
+use crate::{
+    kinds::{KINDS, Kind, NAMESPACE},
+    meta,
+    selector::Selection,
+    status::ApiError,
+};
+
+/// All objects and their recent history.
+#[derive(Debug)]
+pub(crate) struct Store {
+    /// The version of the newest write.
+    version: u64,
+    /// How many events each shelf keeps.
+    history: usize,
+    shelves: HashMap<&'static str, Shelf>,
+}
+
+/// The circumstances of a write.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub kind: &'static Kind,
+    /// Empty for kinds without namespaces.
+    pub namespace: String,
+    /// The time, as it goes into the object.
+    pub now: String,
+    /// Whether to check and answer only.
+    pub dry_run: bool,
+}
+
+/// What happened to an object.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub version: u64,
+    pub change: Change,
+    /// The new state, or the last one of a deleted object; it carries the version of the event.
+    pub object: Arc<Object>,
+    /// The state before a modification.
+    pub before: Option<Arc<Object>>,
+}
+
+/// The kind of an [`Event`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Added,
+    Modified,
+    Deleted,
+}
+
+/// The events of a shelf after a version.
+#[derive(Debug)]
+pub(crate) enum Since {
+    /// They are complete up to `version`.
+    Events { events: Vec<Event>, version: u64 },
+    /// Some of them are no longer kept; `oldest` is the first version that can still be asked for.
+    Forgotten { oldest: u64 },
+}
+
+/// The objects of one kind.
+#[derive(Debug, Default)]
+struct Shelf {
+    objects: BTreeMap<Key, Arc<Object>>,
+    log: VecDeque<Event>,
+    /// The version of the newest event that is no longer in the log.
+    forgotten: u64,
+    /// Tells watchers the version of the newest event.
+    news: watch::Sender<u64>,
+}
+
+/// Where an object is on its shelf.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    namespace: String,
+    name: String,
+}
+
+// === impl Store ===
+
+impl Store {
+    pub(crate) fn new(history: usize) -> Self {
+        Self {
+            version: 1,
+            history,
+            shelves: HashMap::new(),
+        }
+    }
+
+    /// The version of the newest write.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(crate) fn get(
+        &self,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Arc<Object>, ApiError> {
+        let object = self.find(kind, &Key::new(namespace, name));
+        object.ok_or_else(|| ApiError::not_found(kind, name))
+    }
+
+    /// The selected objects in the order of namespace and name, as of [`version`](Self::version).
+    pub(crate) fn list(&self, kind: &Kind, selection: &Selection) -> Vec<Arc<Object>> {
+        let Some(shelf) = self.shelves.get(kind.shelf) else {
+            return Vec::new();
+        };
+        let selected = |object: &&Arc<Object>| selection.matches(object.value());
+        match selection.namespace() {
+            Some(namespace) => shelf
+                .within(namespace)
+                .map(|(_, object)| object)
+                .filter(selected)
+                .cloned()
+                .collect(),
+            None => shelf.objects.values().filter(selected).cloned().collect(),
+        }
+    }
+
+    /// At most `limit` events after `version`.
+    pub(crate) fn since(&self, kind: &Kind, version: u64, limit: usize) -> Since {
+        let empty = VecDeque::new();
+        let shelf = self.shelves.get(kind.shelf);
+        let forgotten = shelf.map_or(0, |shelf| shelf.forgotten);
+        if version < forgotten {
+            return Since::Forgotten { oldest: forgotten };
+        }
+        let log = shelf.map_or(&empty, |shelf| &shelf.log);
+        let start = log.partition_point(|event| event.version <= version);
+        let events: Vec<_> = log.range(start..).take(limit).cloned().collect();
+        let version = match events.last() {
+            Some(last) if start + events.len() < log.len() => last.version,
+            _ => version.max(self.version),
+        };
+        Since::Events { events, version }
+    }
+
+    /// A signal that changes with every event of `kind`.
+    pub(crate) fn news(&mut self, kind: &Kind) -> watch::Receiver<u64> {
+        self.shelves.entry(kind.shelf).or_default().news.subscribe()
+    }
+
+    /// Forgets all events, so that no earlier version can be watched from.
+    pub(crate) fn compact(&mut self) {
+        for shelf in self.shelves.values_mut() {
+            shelf.keep(0);
+        }
+    }
+
+    fn find(&self, kind: &Kind, key: &Key) -> Option<Arc<Object>> {
+        self.shelves.get(kind.shelf)?.objects.get(key).cloned()
+    }
+
+    /// Stores a new state under the next version.
+    fn put(&mut self, kind: &Kind, key: Key, mut value: Value) -> Arc<Object> {
+        self.version += 1;
+        meta::set(&mut value, "resourceVersion", self.version.to_string());
+        let object = Arc::new(Object::new(value));
+        let shelf = self.shelves.entry(kind.shelf).or_default();
+        let before = shelf.objects.insert(key, object.clone());
+        let event = Event {
+            version: self.version,
+            change: if before.is_some() {
+                Change::Modified
+            } else {
+                Change::Added
+            },
+            object: object.clone(),
+            before,
+        };
+        shelf.record(event, self.history);
+        object
+    }
+
+    /// Removes an object; its last state goes into the history with the version of the removal.
+    fn take(&mut self, kind: &Kind, key: &Key) {
+        let shelf = self.shelves.entry(kind.shelf).or_default();
+        let Some(last) = shelf.objects.remove(key) else {
+            return;
+        };
+        self.version += 1;
+        let event = Event {
+            version: self.version,
+            change: Change::Deleted,
+            object: Arc::new(last.at(self.version)),
+            before: None,
+        };
+        shelf.record(event, self.history);
+    }
+
+    /// The places of all objects in a namespace.
+    fn contents(&self, namespace: &str) -> Vec<(&'static Kind, Key)> {
+        let mut found = Vec::new();
+        // A shelf that two groups serve is visited once, through the group that does not rename.
+        for kind in KINDS
+            .into_iter()
+            .filter(|kind| kind.namespaced && kind.renames.is_empty())
+        {
+            let shelf = self.shelves.get(kind.shelf);
+            let keys = shelf
+                .into_iter()
+                .flat_map(|shelf| shelf.within(namespace).map(|(key, _)| key.clone()));
+            found.extend(keys.map(|key| (kind, key)));
+        }
+        found
+    }
+
+    /// Removes a namespace that is being deleted once nothing is left in it and nothing holds it.
+    fn finish_namespace(&mut self, name: &str) {
+        let key = Key::new("", name);
+        let Some(namespace) = self.find(&NAMESPACE, &key) else {
+            return;
+        };
+        let held = !meta::finalizers(namespace.value()).is_empty();
+        if meta::is_deleting(namespace.value()) && !held && self.contents(name).is_empty() {
+            self.take(&NAMESPACE, &key);
+        }
+    }
+}
+
+// === impl Shelf ===
+
+impl Shelf {
+    fn within<'a>(
+        &'a self,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = (&'a Key, &'a Arc<Object>)> {
+        let all = self.objects.range(Key::new(namespace, "")..);
+        all.take_while(move |(key, _)| key.namespace == namespace)
+    }
+
+    fn record(&mut self, event: Event, history: usize) {
+        let version = event.version;
+        self.log.push_back(event);
+        self.keep(history);
+        self.news.send_replace(version);
+    }
+
+    /// Forgets the oldest events until `history` are left.
+    fn keep(&mut self, history: usize) {
+        let surplus = self.log.len().saturating_sub(history);
+        if let Some(last) = self.log.drain(..surplus).next_back() {
+            self.forgotten = last.version;
+        }
+    }
+}
+
+// === impl Key ===
+
+impl Key {
+    fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! An object as it is kept.
+
+use serde_json::Value;
+
+use crate::meta;
+
+/// One state of an object, with its JSON text, which all readers share.
+///
+/// Neither has `apiVersion` and `kind`: they depend on the path that asks, and lists leave them out of their items.
+#[derive(Debug)]
+pub(crate) struct Object {
+    value: Value,
+    json: String,
+}
+
+// === impl Object ===
+
+impl Object {
+    pub(crate) fn new(value: Value) -> Self {
+        let json = value.to_string();
+        Self { value, json }
+    }
+
+    pub(crate) fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The JSON object; it is never empty, as there is metadata.
+    pub(crate) fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The same state under another version.
+    pub(crate) fn at(&self, version: u64) -> Self {
+        let mut value = self.value.clone();
+        meta::set(&mut value, "resourceVersion", version.to_string());
+        Self::new(value)
+    }
+}

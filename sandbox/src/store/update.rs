@@ -1,0 +1,162 @@
+//! Replacing objects, which includes patching them and removing their last finalizer.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Call, Key, Object, Store};
+use crate::{
+    kinds::Kind,
+    meta, rules,
+    status::{ApiError, FieldError},
+};
+
+/// What the server keeps over a replacement, whatever the new state says.
+const KEPT: [&str; 5] = [
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "resourceVersion",
+];
+
+/// What a new state was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// A whole object: its uid says which object it is meant for.
+    Replace,
+    /// The stored object and a patch: its uid is a field like others.
+    Patch,
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Replaces an object, or creates it where the kind allows that; the flag says which.
+    pub(crate) fn update(
+        &mut self,
+        call: &Call,
+        name: &str,
+        new: Value,
+        intent: Intent,
+    ) -> Result<(Arc<Object>, bool), ApiError> {
+        check_name(call, name, &new)?;
+        let kind = call.kind;
+        let key = Key::new(&call.namespace, name);
+        let old = self.find(kind, &key);
+        if old.is_none() && !(kind.create_on_update && intent == Intent::Replace) {
+            return Err(ApiError::not_found(kind, name));
+        }
+        if intent == Intent::Replace {
+            check_uid(call, name, &new, old.as_deref())?;
+        }
+        match old {
+            Some(old) => Ok((self.replace(call, key, new, &old)?, false)),
+            None => Ok((self.insert(call, new)?, true)),
+        }
+    }
+
+    fn replace(
+        &mut self,
+        call: &Call,
+        key: Key,
+        mut new: Value,
+        old: &Arc<Object>,
+    ) -> Result<Arc<Object>, ApiError> {
+        let (kind, stored) = (call.kind, old.value());
+        check_version(kind, &key.name, &new, stored)?;
+        for field in KEPT {
+            meta::carry(&mut new, field, stored);
+        }
+        if meta::text(&new, "uid").is_empty() {
+            meta::carry(&mut new, "uid", stored);
+        }
+        meta::carry(&mut new, "namespace", stored);
+        (kind.prepare)(&mut new, Some(stored));
+
+        let mut errors = rules::validate_change(&new, stored);
+        errors.extend((kind.validate)(&new, Some(stored)));
+        if !errors.is_empty() {
+            return Err(ApiError::invalid(kind.group, kind.kind, &key.name, &errors));
+        }
+        // The last finalizer of an object that is being deleted ends it. A namespace also waits for its contents.
+        let ends = meta::is_deleting(stored) && meta::finalizers(&new).is_empty();
+        if call.dry_run {
+            return Ok(Arc::new(Object::new(new)));
+        }
+        if ends && !kind.is_namespace() {
+            self.take(kind, &key);
+            self.finish_namespace(&key.namespace);
+            return Ok(Arc::new(Object::new(new)));
+        }
+        if new == *stored {
+            return Ok(old.clone());
+        }
+        let name = key.name.clone();
+        let object = self.put(kind, key, new);
+        if ends {
+            self.finish_namespace(&name);
+        }
+        Ok(object)
+    }
+}
+
+fn check_name(call: &Call, name: &str, new: &Value) -> Result<(), ApiError> {
+    let (given, namespace) = (meta::text(new, "name"), meta::text(new, "namespace"));
+    let message = if given.is_empty() {
+        format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )
+    } else if given != name {
+        format!("the name of the object ({given}) does not match the name on the URL ({name})")
+    } else if call.kind.namespaced && !namespace.is_empty() && namespace != call.namespace {
+        "the namespace of the provided object does not match the namespace sent on the request"
+            .to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::bad_request(message))
+}
+
+/// A whole object with a uid is meant for that object alone, also when there is none now.
+fn check_uid(call: &Call, name: &str, new: &Value, old: Option<&Object>) -> Result<(), ApiError> {
+    let given = meta::text(new, "uid");
+    let found = old.map_or("", |old| meta::text(old.value(), "uid"));
+    if given.is_empty() || given == found {
+        return Ok(());
+    }
+    let place = match call.namespace.as_str() {
+        "" => name.to_owned(),
+        namespace => format!("{namespace}/{name}"),
+    };
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{}/{place}, ResourceVersion: 0, \
+         AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {found}",
+        call.kind.plural
+    );
+    Err(ApiError::conflict(call.kind, name, &why))
+}
+
+fn check_version(kind: &Kind, name: &str, new: &Value, stored: &Value) -> Result<(), ApiError> {
+    let given = meta::text(new, "resourceVersion");
+    if given.is_empty() || given == "0" {
+        if kind.unconditional_update {
+            return Ok(());
+        }
+        let error = FieldError::invalid(
+            "metadata.resourceVersion",
+            &json!(0),
+            "must be specified for an update",
+        );
+        // The API server names the resource here, where other errors name the kind.
+        return Err(ApiError::invalid(kind.group, kind.plural, name, &[error]));
+    }
+    if given.parse::<u64>().is_err() {
+        let message = format!("invalid resource version {given:?}");
+        return Err(ApiError::bad_request(message));
+    }
+    if given != meta::text(stored, "resourceVersion") {
+        return Err(ApiError::stale(kind, name));
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! How objects are written into replies.
+
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use serde_json::{Value, json};
+
+use crate::{kinds::Kind, status::ApiError, store::Object};
+
+/// The form in which a client wants to see objects of a kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    kind: &'static Kind,
+    /// Whether only the metadata is asked for, as `PartialObjectMetadata`.
+    metadata_only: bool,
+}
+
+/// The word for what happened, in a watch event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    Added,
+    Modified,
+    Deleted,
+}
+
+/// One alternative of an `Accept` header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Accepted<'a> {
+    json: bool,
+    /// The kind and version of the wanted transformation, if there is one.
+    transform: Option<(&'a str, &'a str)>,
+}
+
+// === impl View ===
+
+impl View {
+    /// Chooses the first form that the client accepts and this server has; tables are not among them.
+    pub(crate) fn negotiate(kind: &'static Kind, headers: &HeaderMap) -> Result<Self, ApiError> {
+        for accepted in accepted(headers)
+            .into_iter()
+            .filter(|accepted| accepted.json)
+        {
+            let metadata_only = match accepted.transform {
+                None => false,
+                Some(("PartialObjectMetadata" | "PartialObjectMetadataList", "v1")) => true,
+                Some(_) => continue,
+            };
+            return Ok(Self {
+                kind,
+                metadata_only,
+            });
+        }
+        Err(ApiError::not_acceptable())
+    }
+
+    pub(crate) fn object(&self, object: &Object) -> Bytes {
+        Bytes::from(self.typed(object))
+    }
+
+    pub(crate) fn list(&self, objects: &[impl AsRef<Object>], version: u64) -> Bytes {
+        let (api_version, kind) = self.types();
+        let metadata = json!({"resourceVersion": version.to_string()});
+        let mut text = format!(
+            r#"{{"apiVersion":"{api_version}","kind":"{kind}List","metadata":{metadata},"items":["#
+        );
+        for (index, object) in objects.iter().map(AsRef::as_ref).enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            // Items of a typed list do not repeat their type; those of a list of metadata do.
+            if self.metadata_only {
+                text.push_str(&self.typed(object));
+            } else {
+                text.push_str(&self.untyped(object));
+            }
+        }
+        text.push_str("]}");
+        Bytes::from(text)
+    }
+
+    /// A line of a watch.
+    pub(crate) fn event(&self, word: Word, object: &Object) -> Bytes {
+        let word = match word {
+            Word::Added => "ADDED",
+            Word::Modified => "MODIFIED",
+            Word::Deleted => "DELETED",
+        };
+        line(word, &self.typed(object))
+    }
+
+    /// A line of a watch that says: you have seen everything up to `version`.
+    pub(crate) fn bookmark(&self, version: u64, ends_initial_events: bool) -> Bytes {
+        let (api_version, kind) = self.types();
+        let mut metadata = json!({"resourceVersion": version.to_string()});
+        if ends_initial_events {
+            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        let object = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata});
+        line("BOOKMARK", &object.to_string())
+    }
+
+    fn types(&self) -> (String, &'static str) {
+        if self.metadata_only {
+            return ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadata");
+        }
+        (self.kind.api_version(), self.kind.kind)
+    }
+
+    fn typed(&self, object: &Object) -> String {
+        let (api_version, kind) = self.types();
+        let fields = self.untyped(object);
+        // The fields are a JSON object that is not empty: the types go in behind its brace.
+        format!(
+            r#"{{"apiVersion":"{api_version}","kind":"{kind}",{}"#,
+            &fields[1..]
+        )
+    }
+
+    fn untyped<'a>(&self, object: &'a Object) -> std::borrow::Cow<'a, str> {
+        if self.metadata_only {
+            return json!({"metadata": object.value()["metadata"]})
+                .to_string()
+                .into();
+        }
+        if self.kind.renames.is_empty() {
+            return object.json().into();
+        }
+        let mut value = object.value().clone();
+        self.kind.serve(&mut value);
+        value.to_string().into()
+    }
+}
+
+/// A line of a watch that ends it with a refusal.
+pub(crate) fn error_line(error: &ApiError) -> Bytes {
+    line("ERROR", &error.to_json().to_string())
+}
+
+/// A stored object as its group serves it, with its type: what a patch is made for.
+pub(crate) fn served(kind: &Kind, object: &Object) -> Value {
+    let mut value = object.value().clone();
+    kind.serve(&mut value);
+    value["apiVersion"] = json!(kind.api_version());
+    value["kind"] = json!(kind.kind);
+    value
+}
+
+/// Whether the client wants discovery in one piece: the form is its first choice among those that are served.
+pub(crate) fn prefers_aggregated(headers: &HeaderMap) -> bool {
+    let form = Some(("APIGroupDiscoveryList", "v2"));
+    let mut served = accepted(headers)
+        .into_iter()
+        .filter(|accepted| accepted.json);
+    let first = served.find(|accepted| accepted.transform.is_none() || accepted.transform == form);
+    first.is_some_and(|accepted| accepted.transform.is_some())
+}
+
+fn line(word: &str, object: &str) -> Bytes {
+    Bytes::from(format!("{{\"type\":\"{word}\",\"object\":{object}}}\n"))
+}
+
+fn accepted(headers: &HeaderMap) -> Vec<Accepted<'_>> {
+    let header = headers
+        .get(header::ACCEPT)
+        .and_then(|header| header.to_str().ok());
+    header
+        .unwrap_or("*/*")
+        .split(',')
+        .map(Accepted::parse)
+        .collect()
+}
+
+// === impl Accepted ===
+
+impl<'a> Accepted<'a> {
+    fn parse(alternative: &'a str) -> Self {
+        let (media_type, parameters) = alternative.split_once(';').unwrap_or((alternative, ""));
+        let parameter = |name: &str| {
+            let pairs = parameters
+                .split(';')
+                .filter_map(|pair| pair.trim().split_once('='));
+            pairs
+                .filter(|(key, _)| *key == name)
+                .map(|(_, value)| value)
+                .next()
+        };
+        let media_type = media_type.trim();
+        Self {
+            json: matches!(
+                media_type,
+                "application/json" | "application/*" | "*/*" | ""
+            ),
+            transform: parameter("as").map(|kind| (kind, parameter("v").unwrap_or_default())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::find;
+
+    fn headers(accept: &'static str) -> HeaderMap {
+        let value = header::HeaderValue::from_static(accept);
+        [(header::ACCEPT, value)].into_iter().collect()
+    }
+
+    #[test]
+    fn the_first_form_that_is_served_is_chosen() {
+        let kind = find("", "v1", "configmaps").unwrap();
+        let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+        let partial = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+        for (accept, expected) in [
+            ("*/*".to_owned(), Some(false)),
+            ("application/json, */*".to_owned(), Some(false)),
+            (format!("{table},application/json"), Some(false)),
+            (partial.to_owned(), Some(true)),
+            (format!("{partial},application/json"), Some(true)),
+            (
+                format!("application/vnd.kubernetes.protobuf,{partial}"),
+                Some(true),
+            ),
+            (table.to_owned(), None),
+            ("application/vnd.kubernetes.protobuf".to_owned(), None),
+        ] {
+            let view = View::negotiate(kind, &headers(accept.clone().leak())).ok();
+            assert_eq!(view.map(|view| view.metadata_only), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn aggregated_discovery_is_for_those_who_put_it_first() {
+        for (accept, expected) in [
+            (
+                "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+                true,
+            ),
+            (
+                "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json",
+                true,
+            ),
+            (
+                "application/json,application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+                false,
+            ),
+            (
+                "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json",
+                false,
+            ),
+            ("application/json", false),
+        ] {
+            assert_eq!(prefers_aggregated(&headers(accept)), expected, "{accept}");
+        }
+    }
+}

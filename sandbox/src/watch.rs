@@ -1,0 +1,226 @@
+//! Watches: a reader that follows the log of one shelf.
+//!
+//! A watch keeps the version up to which it has seen everything. It asks the store for the events after it, sends those
+//! that concern its selection, and waits for news when there are none; nothing is queued for it.
+
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
+use http_body::Frame;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    kinds::Kind,
+    query::ListOptions,
+    sandbox::Sandbox,
+    selector::Selection,
+    status::ApiError,
+    store::{Change, Event, Object, Since},
+    view::{self, View, Word},
+};
+
+/// How often a quiet watch says how far it is.
+const BOOKMARK_PERIOD: Duration = Duration::from_secs(60);
+
+/// How long a watch lasts when the client does not say.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// The longest time that a client can ask for; the clock would overflow on much more.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How many events are taken from the store at once.
+const BATCH: usize = 256;
+
+/// An open watch.
+#[derive(Debug)]
+struct Watch {
+    sandbox: Sandbox,
+    kind: &'static Kind,
+    view: View,
+    selection: Selection,
+    /// Everything up to this version has been seen.
+    version: u64,
+    /// What is to be sent next, in order.
+    ready: VecDeque<Outgoing>,
+    news: watch::Receiver<u64>,
+    bookmarks: bool,
+    next_bookmark: Instant,
+    end: Instant,
+    ended: bool,
+}
+
+/// Something to send, which is written out only when the client reads it.
+#[derive(Debug)]
+enum Outgoing {
+    Event(Word, Arc<Object>),
+    Line(Bytes),
+}
+
+/// Opens a watch: the lines of its reply.
+pub(crate) fn open(
+    sandbox: &Sandbox,
+    kind: &'static Kind,
+    view: View,
+    options: ListOptions,
+) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + use<> {
+    let watch = Watch::open(sandbox, kind, view, options);
+    stream::unfold(watch, async |mut watch| {
+        let line = watch.next().await?;
+        Some((Ok(Frame::data(line)), watch))
+    })
+}
+
+// === impl Watch ===
+
+impl Watch {
+    fn open(sandbox: &Sandbox, kind: &'static Kind, view: View, options: ListOptions) -> Self {
+        let from_now = options.version.is_none_or(|version| version == 0);
+        let initial = options.send_initial_events.unwrap_or(from_now);
+
+        // One lock for the present objects, their version and the signal: nothing falls between them.
+        let mut store = sandbox.store();
+        let current = store.version();
+        let mut version = options
+            .version
+            .filter(|version| *version > 0)
+            .unwrap_or(current);
+        let mut ready = VecDeque::new();
+        let unreached = initial && version > current;
+        if unreached {
+            // Once a watch is understood, the API server refuses it inside of the stream.
+            let error = ApiError::too_large_version(version, current);
+            ready.push_back(Outgoing::Line(view::error_line(&error)));
+        } else if initial {
+            let objects = store.list(kind, &options.selection).into_iter();
+            ready.extend(objects.map(|object| Outgoing::Event(Word::Added, object)));
+            version = current;
+            if options.bookmarks {
+                ready.push_back(Outgoing::Line(view.bookmark(version, true)));
+            }
+        }
+        let news = store.news(kind);
+        drop(store);
+
+        let now = Instant::now();
+        Self {
+            sandbox: sandbox.clone(),
+            kind,
+            view,
+            selection: options.selection,
+            version,
+            ready,
+            news,
+            bookmarks: options.bookmarks,
+            next_bookmark: now + BOOKMARK_PERIOD,
+            end: now
+                + options
+                    .timeout
+                    .map_or(DEFAULT_TIMEOUT, |timeout| timeout.min(LONGEST_TIMEOUT)),
+            ended: unreached,
+        }
+    }
+
+    /// The next line; `None` when the watch is over.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(outgoing) = self.ready.pop_front() {
+                return Some(match outgoing {
+                    Outgoing::Event(word, object) => self.view.event(word, &object),
+                    Outgoing::Line(line) => line,
+                });
+            }
+            if self.ended {
+                return None;
+            }
+            // Time first, then the signal, then the events: what comes later is news for the next round.
+            let now = Instant::now();
+            self.news.borrow_and_update();
+            self.pull();
+            if self.ended {
+                // The history was lost, and a refusal is the last word.
+            } else if now >= self.end {
+                self.ended = true;
+                self.bookmark();
+            } else if self.ready.is_empty() && now >= self.next_bookmark {
+                self.bookmark();
+            } else if self.ready.is_empty() {
+                self.wait().await;
+            }
+        }
+    }
+
+    /// Takes events from the store until some concern this watch or there are no more.
+    fn pull(&mut self) {
+        while self.ready.is_empty() {
+            let since = self.sandbox.store().since(self.kind, self.version, BATCH);
+            match since {
+                Since::Events { events, version } => {
+                    let complete = events.is_empty();
+                    self.ready.extend(
+                        events
+                            .iter()
+                            .filter_map(|event| select(&self.selection, event)),
+                    );
+                    self.version = version;
+                    if complete {
+                        return;
+                    }
+                }
+                Since::Forgotten { oldest } => {
+                    let error = ApiError::expired(self.version, oldest);
+                    self.ready
+                        .push_back(Outgoing::Line(view::error_line(&error)));
+                    self.ended = true;
+                }
+            }
+        }
+    }
+
+    /// Waits for news, for the next bookmark, or for the end.
+    async fn wait(&mut self) {
+        let alarm = if self.bookmarks {
+            self.end.min(self.next_bookmark)
+        } else {
+            self.end
+        };
+        tokio::select! {
+            _ = self.news.changed() => {}
+            () = sleep_until(alarm) => {}
+        }
+    }
+
+    fn bookmark(&mut self) {
+        self.next_bookmark = Instant::now() + BOOKMARK_PERIOD;
+        if self.bookmarks {
+            let line = self.view.bookmark(self.version, false);
+            self.ready.push_back(Outgoing::Line(line));
+        }
+    }
+}
+
+/// What an event means to a client that sees only the selected objects.
+fn select(selection: &Selection, event: &Event) -> Option<Outgoing> {
+    let now = selection.matches(event.object.value());
+    let before = event
+        .before
+        .as_ref()
+        .is_some_and(|before| selection.matches(before.value()));
+    let (word, object) = match (event.change, before, now) {
+        (Change::Added, _, true) | (Change::Modified, false, true) => {
+            (Word::Added, event.object.clone())
+        }
+        (Change::Modified, true, true) => (Word::Modified, event.object.clone()),
+        (Change::Deleted, _, true) => (Word::Deleted, event.object.clone()),
+        // It left the selection: the client gets the state that it knew, under the version of the event.
+        (Change::Modified, true, false) => (
+            Word::Deleted,
+            Arc::new(event.before.as_ref()?.at(event.version)),
+        ),
+        (_, _, false) => return None,
+    };
+    Some(Outgoing::Event(word, object))
+}

@@ -1,0 +1,107 @@
+//! How long to wait before the next attempt.
+
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt, stream};
+use kube::runtime::watcher;
+
+/// Waits that double from a first to a longest one, each 50 to 100 % of its full length.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backoff {
+    first: Duration,
+    longest: Duration,
+    failures: u32,
+}
+
+// === impl Backoff ===
+
+impl Backoff {
+    pub(crate) const fn new(first: Duration, longest: Duration) -> Self {
+        Self {
+            first,
+            longest,
+            failures: 0,
+        }
+    }
+
+    /// The wait after one more failure.
+    pub(crate) fn next(&mut self) -> Duration {
+        let full = exponential(self.first, self.longest, self.failures);
+        self.failures = self.failures.saturating_add(1);
+        full.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+
+    /// An attempt succeeded.
+    pub(crate) fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+/// `first`, doubled `failures` times, at most `longest`.
+pub(crate) fn exponential(first: Duration, longest: Duration, failures: u32) -> Duration {
+    first
+        .saturating_mul(2_u32.saturating_pow(failures.min(31)))
+        .min(longest)
+}
+
+/// Slows a watch down that fails.
+///
+/// kube's own back-off begins anew with every attempt, since an attempt to list begins with a successful event. This one
+/// ends with a listing or with a change that came through. It stays below 5 s: a server that refuses connections for a
+/// moment should be found soon after.
+pub(crate) fn patient<K, W>(watch: W) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
+where
+    K: Send,
+    W: Stream<Item = watcher::Result<watcher::Event<K>>> + Send,
+{
+    let backoff = Backoff::new(Duration::from_millis(200), Duration::from_millis(4_500));
+    let start = (Box::pin(watch), backoff, None);
+    stream::unfold(start, |(mut watch, mut backoff, pause)| async move {
+        if let Some(pause) = pause {
+            tokio::time::sleep(pause).await;
+        }
+        let event = watch.next().await?;
+        let pause = match &event {
+            Err(_) => Some(backoff.next()),
+            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => None,
+            Ok(_) => {
+                backoff.reset();
+                None
+            }
+        };
+        Some((event, (watch, backoff, pause)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use watcher::Event::{Init, InitDone};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_cannot_list_is_asked_less_and_less() {
+        let failing = stream::iter(0..40)
+            .map(|i| if i % 2 == 0 { Ok(Init::<()>) } else { Err(watcher::Error::NoResourceVersion) });
+        let start = tokio::time::Instant::now();
+        patient(failing).count().await;
+        // 20 attempts: up to 4.5 s apart after the first five, and never in a tight loop.
+        let elapsed = start.elapsed().as_secs();
+        assert!((30..=75).contains(&elapsed), "{elapsed} s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_success_ends_the_slowness() {
+        let failure = |_| Err(watcher::Error::NoResourceVersion);
+        let mut events: Vec<_> = (0..10).map(failure).collect();
+        events.push(Ok(InitDone::<()>));
+        events.push(Err(watcher::Error::NoResourceVersion));
+        events.push(Ok(Init));
+        let mut watch = std::pin::pin!(patient(stream::iter(events)));
+        for _ in 0..12 {
+            watch.next().await;
+        }
+        let start = tokio::time::Instant::now();
+        watch.next().await;
+        assert!(start.elapsed() <= Duration::from_millis(200));
+    }
+}

@@ -1,0 +1,279 @@
+//! The engaged clusters: connect, engage every part, drain.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::died;
+use crate::{
+    backoff::Backoff,
+    cluster::{Cluster, ClusterName},
+    engage::{ClusterAware, Engagement},
+    error::{Error, Report, Result},
+    guard::Guard,
+    provider::{ClusterProvider, ClusterRef},
+    sharding::PeerId,
+};
+
+/// How many clusters are connected to at a time.
+const CONNECTING: usize = 32;
+
+/// Timeouts of engagements.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub(super) connect_timeout: Duration,
+    pub(super) drain_timeout: Duration,
+}
+
+/// The clusters that this peer works on.
+pub(super) struct Engagements {
+    common: Arc<Common>,
+    /// The newest form of every cluster that the provider shows.
+    shown: BTreeMap<ClusterName, watch::Sender<ClusterRef>>,
+    running: HashMap<ClusterName, CancellationToken>,
+    tasks: JoinSet<ClusterName>,
+    /// Clusters that were assigned after the provider had dropped them.
+    refused: Vec<ClusterName>,
+}
+
+struct Common {
+    provider: Arc<dyn ClusterProvider>,
+    parts: Vec<Arc<dyn ClusterAware>>,
+    peer: String,
+    rules: Rules,
+    connecting: Semaphore,
+}
+
+// === impl Engagements ===
+
+impl Engagements {
+    pub(super) fn new(
+        provider: Arc<dyn ClusterProvider>,
+        parts: Vec<Arc<dyn ClusterAware>>,
+        peer: Option<PeerId>,
+        rules: Rules,
+    ) -> Self {
+        let common = Common {
+            provider,
+            parts,
+            peer: peer.map_or_else(String::new, |peer| peer.to_string()),
+            rules,
+            connecting: Semaphore::new(CONNECTING),
+        };
+        Self {
+            common: Arc::new(common),
+            shown: BTreeMap::new(),
+            running: HashMap::new(),
+            tasks: JoinSet::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// The provider shows a cluster, or a new form of it.
+    pub(super) fn update(&mut self, cluster: ClusterRef) {
+        match self.shown.get(&cluster.name) {
+            Some(sender) => {
+                sender.send_if_modified(|known| {
+                    let changed = *known != cluster;
+                    *known = cluster;
+                    changed
+                });
+            }
+            None => {
+                let name = cluster.name.clone();
+                self.shown.insert(name, watch::Sender::new(cluster));
+            }
+        }
+    }
+
+    /// The provider does not show a cluster any more.
+    pub(super) fn forget(&mut self, name: &ClusterName) {
+        self.shown.remove(name);
+    }
+
+    /// Works on a cluster under `guard` until it is drained.
+    pub(super) fn engage(&mut self, name: ClusterName, guard: Guard) {
+        let Some(shown) = self.shown.get(&name) else {
+            self.refused.push(name);
+            return;
+        };
+        let stop = CancellationToken::new();
+        self.running.insert(name.clone(), stop.clone());
+        let (common, shown) = (self.common.clone(), shown.subscribe());
+        self.tasks.spawn(async move {
+            // A task of its own, so that the name comes back even after a panic.
+            let task = tokio::spawn(work(common, name.clone(), shown, guard, stop));
+            if let Err(error) = AbortOnDrop(task).wait().await {
+                tracing::error!(cluster = %name, "{}", died("the engagement", error));
+            }
+            name
+        });
+    }
+
+    /// Ends the work on a cluster; [`ended`](Self::ended) tells when it has ended.
+    pub(super) fn drain(&mut self, name: &ClusterName) {
+        if let Some(stop) = self.running.get(name) {
+            stop.cancel();
+        }
+    }
+
+    /// A cluster on which the work has ended; pending while there is none. Cancel-safe.
+    pub(super) async fn ended(&mut self) -> Option<ClusterName> {
+        if let Some(name) = self.refused.pop() {
+            return Some(name);
+        }
+        match self.tasks.join_next().await {
+            Some(Ok(name)) => {
+                self.running.remove(&name);
+                Some(name)
+            }
+            Some(Err(_)) | None => None,
+        }
+    }
+
+    /// Drains everything.
+    pub(super) async fn stop(&mut self) {
+        for stop in self.running.values() {
+            stop.cancel();
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// A task that ends with its owner.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl AbortOnDrop {
+    async fn wait(mut self) -> std::result::Result<(), tokio::task::JoinError> {
+        (&mut self.0).await
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// One cluster, from its assignment to its drain: connected, engaged, and again when its fingerprint changes.
+async fn work(
+    common: Arc<Common>,
+    name: ClusterName,
+    mut shown: watch::Receiver<ClusterRef>,
+    guard: Guard,
+    stop: CancellationToken,
+) {
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
+    while !stop.is_cancelled() {
+        let cluster_ref = shown.borrow_and_update().clone();
+        let connected = tokio::select! {
+            () = stop.cancelled() => break,
+            connected = connect(&common, &cluster_ref) => connected,
+        };
+        match connected {
+            Ok(cluster) => {
+                backoff.reset();
+                let engagement = Engagement::new(cluster, guard.engagement());
+                engaged(&common, &engagement, cluster_ref, &mut shown, &stop).await;
+            }
+            Err(error) => {
+                let pause = backoff.next();
+                tracing::warn!(cluster = %name, retry_in = ?pause, "{}", Report(&error));
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
+        }
+    }
+}
+
+async fn connect(common: &Common, cluster: &ClusterRef) -> Result<Cluster> {
+    // The semaphore is never closed.
+    let _place = common.connecting.acquire().await;
+    let limit = common.rules.connect_timeout;
+    let step = || format!("connect to cluster {}", cluster.name);
+    let connected = tokio::time::timeout(limit, common.provider.connect(cluster))
+        .await
+        .map_err(|_| Error::Timeout { step: step(), limit })?;
+    connected.map(|connected| connected.labels(cluster.labels.clone()))
+}
+
+/// One engagement: every part in a task of its own, until the cluster is drained or connected to anew.
+async fn engaged(
+    common: &Common,
+    engagement: &Engagement,
+    cluster_ref: ClusterRef,
+    shown: &mut watch::Receiver<ClusterRef>,
+    stop: &CancellationToken,
+) {
+    let name = engagement.name();
+    tracing::info!(cluster = %name, peer = %common.peer, "synchronization start");
+    let mut parts = JoinSet::new();
+    for part in &common.parts {
+        parts.spawn(supervise(part.clone(), engagement.clone()));
+    }
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = reconnect_needed(shown, &cluster_ref) => {
+            tracing::info!(cluster = %name, "connecting anew: the cluster's source has changed");
+        }
+    }
+    engagement.cancel();
+    let drained = async { while parts.join_next().await.is_some() {} };
+    let limit = common.rules.drain_timeout;
+    if tokio::time::timeout(limit, drained).await.is_err() {
+        tracing::warn!(cluster = %name, "not drained within {limit:?}: dropping what still runs");
+        engagement.end();
+        parts.shutdown().await;
+    }
+    engagement.end();
+    tracing::info!(cluster = %name, peer = %common.peer, "synchronization stop");
+}
+
+/// Completes when the provider shows another fingerprint; other labels alone interrupt nothing.
+async fn reconnect_needed(shown: &mut watch::Receiver<ClusterRef>, present: &ClusterRef) {
+    if shown
+        .wait_for(|newest| newest.fingerprint != present.fingerprint)
+        .await.is_err() {
+        // The provider does not show it any more: the drain follows.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Keeps one part engaged until the engagement is cancelled, whatever the part does.
+async fn supervise(part: Arc<dyn ClusterAware>, engagement: Engagement) {
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(60));
+    loop {
+        let (engaging, engagement_of_part) = (part.clone(), engagement.clone());
+        // A call that panics must not take the other parts along.
+        let mut task = JoinSet::new();
+        task.spawn(async move { engaging.engage(engagement_of_part).await });
+        let ended = task.join_next().await;
+        let problem = match ended {
+            _ if engagement.is_cancelled() => return,
+            Some(Ok(Err(error))) => Report(&error).to_string(),
+            Some(Err(panic)) => died(part.name(), panic).to_string(),
+            Some(Ok(Ok(()))) | None => "it ended before it was cancelled".into(),
+        };
+        let pause = backoff.next();
+        tracing::warn!(
+            cluster = %engagement.name(),
+            part = part.name(),
+            retry_in = ?pause,
+            "a part of the program failed and is engaged again: {problem}"
+        );
+        tokio::select! {
+            () = engagement.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
