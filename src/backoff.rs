@@ -49,7 +49,9 @@ pub(crate) fn exponential(first: Duration, longest: Duration, failures: u32) -> 
 /// kube's own back-off begins anew with every attempt, since an attempt to list begins with a successful event. This one
 /// ends with a listing or with a change that came through. It stays below 5 s: a server that refuses connections for a
 /// moment should be found soon after.
-pub(crate) fn patient<K, W>(watch: W) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
+pub(crate) fn patient<K, W>(
+    watch: W,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
 where
     K: Send,
     W: Stream<Item = watcher::Result<watcher::Event<K>>> + Send,
@@ -80,8 +82,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_cannot_list_is_asked_less_and_less() {
-        let failing = stream::iter(0..40)
-            .map(|i| if i % 2 == 0 { Ok(Init::<()>) } else { Err(watcher::Error::NoResourceVersion) });
+        let failing = stream::iter(0..40).map(|i| {
+            if i % 2 == 0 {
+                Ok(Init::<()>)
+            } else {
+                Err(watcher::Error::NoResourceVersion)
+            }
+        });
         let start = tokio::time::Instant::now();
         patient(failing).count().await;
         // 20 attempts: up to 4.5 s apart after the first five, and never in a tight loop.

@@ -157,9 +157,6 @@ mod tests {
             assert!(error.contains(reason), "{error}");
             assert!(error.len() < 150, "{error}");
         }
-        assert_eq!(
-            ClusterName::new("Größe/1").unwrap().to_string(),
-            "Größe/1"
-        );
+        assert_eq!(ClusterName::new("Größe/1").unwrap().to_string(), "Größe/1");
     }
 }

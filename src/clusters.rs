@@ -161,11 +161,7 @@ mod tests {
         let events = set.replace([cluster("b"), cluster("c")]);
         assert_eq!(
             events,
-            [
-                Applied(cluster("c")),
-                Removed(cluster("a").name),
-                Synced
-            ]
+            [Applied(cluster("c")), Removed(cluster("a").name), Synced]
         );
     }
 

@@ -83,7 +83,16 @@ impl Manager {
     /// # Cancellation
     /// Dropping the future ends all work without releasing anything; others take over when the Leases expire.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<()> {
-        let Self { provider, parts, peer, rules, startup_timeout, ownership, orders, mut assignments } = self;
+        let Self {
+            provider,
+            parts,
+            peer,
+            rules,
+            startup_timeout,
+            ownership,
+            orders,
+            mut assignments,
+        } = self;
         let mut shutdown = pin!(shutdown);
         let mut ownership = AbortOnDrop(ownership);
         let mut discovered = discovery::follow(provider.clone());
@@ -132,7 +141,14 @@ impl fmt::Debug for Manager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Manager")
             .field("peer", &self.peer)
-            .field("parts", &self.parts.iter().map(|part| part.name()).collect::<Vec<_>>())
+            .field(
+                "parts",
+                &self
+                    .parts
+                    .iter()
+                    .map(|part| part.name())
+                    .collect::<Vec<_>>(),
+            )
             .finish_non_exhaustive()
     }
 }
@@ -255,7 +271,11 @@ impl Startup {
 
     fn error(&mut self) -> Error {
         let limit = self.limit.map_or(Duration::ZERO, |(limit, _)| limit);
-        let what = if self.joined { "the provider" } else { "the API server" };
+        let what = if self.joined {
+            "the provider"
+        } else {
+            "the API server"
+        };
         let source = self.last.take().unwrap_or_else(|| Error::Timeout {
             step: format!("wait for {what}"),
             limit,
@@ -287,4 +307,3 @@ fn died(part: &str, error: JoinError) -> Error {
         message,
     }
 }
-

@@ -10,7 +10,10 @@ const SUBJECTS: [&str; 3] = ["involvedObject", "regarding", "related"];
 
 /// Renames the namespace `from` to `to` in an object, in the items of a list, and in the rows of a table.
 pub(super) fn rename(value: &mut Value, from: &str, to: &str) {
-    let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let kind = value
+        .get("kind")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     if kind.ends_with("List") {
         each(value, "items", |item| rename_object(item, from, to));
     } else if kind == "Table" {
@@ -90,7 +93,10 @@ mod tests {
 
     #[test]
     fn objects_lists_and_tables() {
-        let (before, after) = (json!({"metadata": {"namespace": "zoo"}}), json!({"metadata": {"namespace": "default"}}));
+        let (before, after) = (
+            json!({"metadata": {"namespace": "zoo"}}),
+            json!({"metadata": {"namespace": "default"}}),
+        );
         assert_eq!(renamed(before.clone()), after);
         assert_eq!(
             renamed(json!({"kind": "ConfigMapList", "items": [before]})),
@@ -107,15 +113,23 @@ mod tests {
         let object = json!({"kind": "ConfigMap", "metadata": {"name": "zoo", "namespace": "other"}, "data": {"namespace": "zoo"}});
         assert_eq!(renamed(object.clone()), object);
         let event = json!({"kind": "Event", "involvedObject": {"namespace": "zoo", "name": "zoo"}});
-        assert_eq!(renamed(event)["involvedObject"], json!({"namespace": "default", "name": "zoo"}));
+        assert_eq!(
+            renamed(event)["involvedObject"],
+            json!({"namespace": "default", "name": "zoo"})
+        );
         assert_eq!(renamed(json!([1])), json!([1]));
     }
 
     #[test]
     fn watch_lines_stay_lines() {
-        let line = br#"{"type":"ADDED","object":{"metadata":{"namespace":"zoo"},"data":{"a":"x\ny"}}}"#;
+        let line =
+            br#"{"type":"ADDED","object":{"metadata":{"namespace":"zoo"},"data":{"a":"x\ny"}}}"#;
         let renamed = rename_line(line, "zoo", "default").unwrap();
         assert_eq!(renamed.iter().filter(|byte| **byte == b'\n').count(), 1);
-        assert!(String::from_utf8(renamed).unwrap().contains(r#""namespace":"default""#));
+        assert!(
+            String::from_utf8(renamed)
+                .unwrap()
+                .contains(r#""namespace":"default""#)
+        );
     }
 }

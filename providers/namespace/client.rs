@@ -39,7 +39,13 @@ async fn send(
             let request = Request::from_parts(parts, request_body);
             return Ok(base.send(request).await?.map(boxed));
         }
-        Route::NotFound => return refuse(StatusCode::NOT_FOUND, "NotFound", "there is no such thing in this cluster"),
+        Route::NotFound => {
+            return refuse(
+                StatusCode::NOT_FOUND,
+                "NotFound",
+                "there is no such thing in this cluster",
+            );
+        }
         Route::To(path) => parts.uri = with_path(&parts.uri, &path)?,
     }
     let sent = request_body.collect_bytes().await?;
@@ -56,7 +62,9 @@ async fn send(
     };
     parts.headers.remove(header::CONTENT_LENGTH);
     let watches = parts.uri.query().is_some_and(is_watch);
-    let reply = base.send(Request::from_parts(parts, Body::from(sent))).await?;
+    let reply = base
+        .send(Request::from_parts(parts, Body::from(sent)))
+        .await?;
     receive(reply, watches, namespace).await
 }
 
@@ -77,7 +85,9 @@ async fn receive(
     let (mut parts, inner) = reply.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     let reply = if watches && parts.status.is_success() {
-        let lines = lines(inner, move |line| body::rename_line(line, &namespace, VISIBLE));
+        let lines = lines(inner, move |line| {
+            body::rename_line(line, &namespace, VISIBLE)
+        });
         StreamBody::new(lines.map(|line| line.map(Frame::data))).boxed_unsync()
     } else {
         let bytes = inner.collect_bytes().await?;
@@ -141,7 +151,9 @@ fn refuse(code: StatusCode, reason: &str, message: &str) -> Result<Response<Repl
 }
 
 fn full(bytes: Vec<u8>) -> ReplyBody {
-    Full::from(bytes).map_err(|never| match never {}).boxed_unsync()
+    Full::from(bytes)
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 fn boxed(body: Body) -> ReplyBody {

@@ -71,7 +71,9 @@ impl TryFrom<Config> for NamespaceProvider {
 
     fn try_from(mut config: Config) -> Result<Self, Error> {
         config.default_retry = false;
-        config.connect_timeout.get_or_insert(Duration::from_secs(10));
+        config
+            .connect_timeout
+            .get_or_insert(Duration::from_secs(10));
         config.write_timeout.get_or_insert(Duration::from_secs(30));
         let client = Client::try_from(config)
             .map_err(|error| Error::provider(NAME, "use the kubeconfig", error))?;
@@ -98,10 +100,9 @@ impl ClusterProvider for NamespaceProvider {
         let (client, name) = (self.client.clone(), cluster.name.clone());
         async move {
             let namespaces = Api::<Namespace>::all(client.clone());
-            let namespace = namespaces
-                .get(name.as_str())
-                .await
-                .map_err(|error| Error::provider(NAME, format!("get the Namespace {name}"), error))?;
+            let namespace = namespaces.get(name.as_str()).await.map_err(|error| {
+                Error::provider(NAME, format!("get the Namespace {name}"), error)
+            })?;
             let scoped = client::scoped(client, &namespace.name_any());
             Ok(Cluster::new(name, scoped))
         }

@@ -23,8 +23,11 @@ pub(super) fn route(reads: bool, path: &str, namespace: &str) -> Route {
         return Route::NotFound;
     };
     let (group, rest) = match segments.as_slice() {
-        ["version" | "livez" | "readyz" | "healthz" | "openapi", ..] | ["api" | "apis"]
-        | ["api", _] | ["apis", _] | ["apis", _, _]
+        ["version" | "livez" | "readyz" | "healthz" | "openapi", ..]
+        | ["api" | "apis"]
+        | ["api", _]
+        | ["apis", _]
+        | ["apis", _, _]
             if reads =>
         {
             return Route::Unchanged;
@@ -36,9 +39,10 @@ pub(super) fn route(reads: bool, path: &str, namespace: &str) -> Route {
     match rest {
         // These are parts of the Namespace object.
         ["namespaces", VISIBLE, "status" | "finalize"] => Route::NotFound,
-        ["namespaces", VISIBLE, resource @ ..] if !resource.is_empty() => {
-            Route::To(format!("{group}/namespaces/{namespace}/{}", resource.join("/")))
-        }
+        ["namespaces", VISIBLE, resource @ ..] if !resource.is_empty() => Route::To(format!(
+            "{group}/namespaces/{namespace}/{}",
+            resource.join("/")
+        )),
         ["namespaces" | "watch", ..] => Route::NotFound,
         [resource] if reads => Route::To(format!("{group}/namespaces/{namespace}/{resource}")),
         _ => Route::NotFound,
@@ -66,9 +70,18 @@ mod tests {
     #[test]
     fn the_default_namespace_is_the_one() {
         for (path, there) in [
-            ("/api/v1/namespaces/default/configmaps", "/api/v1/namespaces/zoo/configmaps"),
-            ("/api/v1/namespaces/default/pods/a/status", "/api/v1/namespaces/zoo/pods/a/status"),
-            ("/apis/apps/v1/namespaces/default/deployments/a", "/apis/apps/v1/namespaces/zoo/deployments/a"),
+            (
+                "/api/v1/namespaces/default/configmaps",
+                "/api/v1/namespaces/zoo/configmaps",
+            ),
+            (
+                "/api/v1/namespaces/default/pods/a/status",
+                "/api/v1/namespaces/zoo/pods/a/status",
+            ),
+            (
+                "/apis/apps/v1/namespaces/default/deployments/a",
+                "/apis/apps/v1/namespaces/zoo/deployments/a",
+            ),
         ] {
             assert_eq!(route(true, path, "zoo"), to(there));
             assert_eq!(route(false, path, "zoo"), to(there));
@@ -77,13 +90,24 @@ mod tests {
 
     #[test]
     fn all_namespaces_are_the_one() {
-        assert_eq!(route(true, "/api/v1/configmaps", "zoo"), to("/api/v1/namespaces/zoo/configmaps"));
+        assert_eq!(
+            route(true, "/api/v1/configmaps", "zoo"),
+            to("/api/v1/namespaces/zoo/configmaps")
+        );
         assert_eq!(route(false, "/api/v1/configmaps", "zoo"), Route::NotFound);
     }
 
     #[test]
     fn discovery_is_read_only() {
-        for path in ["/version", "/api", "/apis", "/api/v1", "/apis/apps", "/apis/apps/v1", "/openapi/v3"] {
+        for path in [
+            "/version",
+            "/api",
+            "/apis",
+            "/api/v1",
+            "/apis/apps",
+            "/apis/apps/v1",
+            "/openapi/v3",
+        ] {
             assert_eq!(route(true, path, "zoo"), Route::Unchanged);
             assert_eq!(route(false, path, "zoo"), Route::NotFound);
         }

@@ -16,7 +16,9 @@ impl Action {
     /// Wait for the object to change.
     #[must_use]
     pub const fn await_change() -> Self {
-        Self { requeue_after: None }
+        Self {
+            requeue_after: None,
+        }
     }
 
     /// Reconcile again after `duration`, even without a change.

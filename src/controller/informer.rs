@@ -87,9 +87,7 @@ impl<K: Watched> Informer<K> {
         let config = watcher::Config::default().timeout(fastrand::u32(180..230));
         patient(watcher(api, config))
             .map(move |event| event.map(|event| self.take_in(event)))
-            .filter(|changed| {
-                future::ready(!matches!(changed, Ok(changed) if changed.is_empty()))
-            })
+            .filter(|changed| future::ready(!matches!(changed, Ok(changed) if changed.is_empty())))
             .boxed()
     }
 

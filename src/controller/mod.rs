@@ -81,8 +81,11 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
         F: Future<Output = Result<Action, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        let reconcile: Reconcile<K, S> =
-            Box::new(move |context| reconcile(context).map(|result| result.map_err(Into::into)).boxed());
+        let reconcile: Reconcile<K, S> = Box::new(move |context| {
+            reconcile(context)
+                .map(|result| result.map_err(Into::into))
+                .boxed()
+        });
         Self {
             shared: Arc::new(Shared {
                 name: name.into(),

@@ -139,7 +139,8 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             let Some(key) = lane.ready.pop_front() else {
                 continue;
             };
-            lane.keys.insert(key.clone(), State::Running { again: false });
+            lane.keys
+                .insert(key.clone(), State::Running { again: false });
             self.running += 1;
             self.enter_ring(slot);
             return Some((slot, key));

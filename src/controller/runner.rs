@@ -98,7 +98,9 @@ fn start<K: Watched, S: Clone + Send + Sync + 'static>(
     job: Job<ObjectRef<K>>,
     reconciles: &mut JoinSet<()>,
 ) {
-    let Some(key) = job.key().cloned() else { return };
+    let Some(key) = job.key().cloned() else {
+        return;
+    };
     let span = tracing::info_span!(
         "reconcile",
         controller = %shared.name,

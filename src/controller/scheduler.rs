@@ -123,7 +123,8 @@ impl<K: Clone + Eq + Hash> Attached<K> {
 
     /// Gets no jobs while paused.
     pub(super) fn pause(&self, paused: bool) {
-        self.scheduler.change(|queue| queue.pause(self.slot, paused));
+        self.scheduler
+            .change(|queue| queue.pause(self.slot, paused));
     }
 
     /// The next job; cancel-safe.

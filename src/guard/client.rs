@@ -7,11 +7,7 @@ use std::{
 
 use http::{Method, Request, Response, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use kube::{
-    Client,
-    client::Body,
-    error::Error as KubeError,
-};
+use kube::{Client, client::Body, error::Error as KubeError};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tower::service_fn;
 

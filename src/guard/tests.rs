@@ -36,9 +36,9 @@ fn request(method: &str) -> Request<Body> {
 
 fn reason(result: Result<Response<Body>, kube::Error>) -> Option<NotOwnerReason> {
     match result {
-        Err(kube::Error::Service(error)) => {
-            error.downcast_ref::<NotOwner>().map(|refusal| refusal.reason)
-        }
+        Err(kube::Error::Service(error)) => error
+            .downcast_ref::<NotOwner>()
+            .map(|refusal| refusal.reason),
         _ => None,
     }
 }
@@ -78,7 +78,10 @@ async fn a_pause_ends_with_a_renewal_and_a_revocation_never_does() {
 
     guard.revoke();
     guard.permit(clock.now() + Duration::from_secs(10), FencingToken(7));
-    assert_eq!(guard.permitted().await.unwrap_err().reason, NotOwnerReason::Revoked);
+    assert_eq!(
+        guard.permitted().await.unwrap_err().reason,
+        NotOwnerReason::Revoked
+    );
 }
 
 #[tokio::test(start_paused = true)]

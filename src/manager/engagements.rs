@@ -203,7 +203,10 @@ async fn connect(common: &Common, cluster: &ClusterRef) -> Result<Cluster> {
     let step = || format!("connect to cluster {}", cluster.name);
     let connected = tokio::time::timeout(limit, common.provider.connect(cluster))
         .await
-        .map_err(|_| Error::Timeout { step: step(), limit })?;
+        .map_err(|_| Error::Timeout {
+            step: step(),
+            limit,
+        })?;
     connected.map(|connected| connected.labels(cluster.labels.clone()))
 }
 
@@ -243,7 +246,9 @@ async fn engaged(
 async fn reconnect_needed(shown: &mut watch::Receiver<ClusterRef>, present: &ClusterRef) {
     if shown
         .wait_for(|newest| newest.fingerprint != present.fingerprint)
-        .await.is_err() {
+        .await
+        .is_err()
+    {
         // The provider does not show it any more: the drain follows.
         std::future::pending::<()>().await;
     }

@@ -15,14 +15,19 @@ pub(crate) async fn run(
     // A manager that is gone needs no assignments.
     let assign = |assignment| drop(assignments.send(assignment));
     let engage = |name: &ClusterName| {
-        assign(Assignment::Engage(name.clone(), Guard::unfenced(name.clone())));
+        assign(Assignment::Engage(
+            name.clone(),
+            Guard::unfenced(name.clone()),
+        ));
     };
     let mut wanted = BTreeSet::new();
     let mut engaged = BTreeSet::new();
     let mut leaving = false;
     assign(Assignment::Started);
     while !(leaving && engaged.is_empty()) {
-        let Some(order) = orders.recv().await else { break };
+        let Some(order) = orders.recv().await else {
+            break;
+        };
         match order {
             Order::Applied(name) => {
                 wanted.insert(name.clone());

@@ -122,8 +122,12 @@ enum Observed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum InFlight {
     Get,
-    Acquire { replaces: u64 },
-    Renew { replaces: u64 },
+    Acquire {
+        replaces: u64,
+    },
+    Renew {
+        replaces: u64,
+    },
     Clear,
     Delete,
     /// A POST that is meant to fail: its answer is a sign of life of the API server.
@@ -214,7 +218,8 @@ impl Claim {
 
     /// Whether a write is on its way.
     pub(crate) fn is_writing(&self) -> bool {
-        self.in_flight.is_some_and(|request| request != InFlight::Get)
+        self.in_flight
+            .is_some_and(|request| request != InFlight::Get)
     }
 
     /// Whether the last request had no answer.
@@ -278,7 +283,9 @@ impl Claim {
         }
         match (&self.tenure, goal) {
             (Some(tenure), Goal::Hold { marks, .. } | Goal::Keep { marks }) => {
-                self.when(tenure.renew_at, env, || self.write(tenure.transitions, marks, env))
+                self.when(tenure.renew_at, env, || {
+                    self.write(tenure.transitions, marks, env)
+                })
             }
             (Some(_), Goal::Release { not_before, marks }) => {
                 self.when(*not_before, env, || self.clear(marks, env))
@@ -287,7 +294,10 @@ impl Claim {
             (None, Goal::Hold { rank, marks }) => self.acquire(*rank, marks, env),
             (None, Goal::Delete { after }) => self.delete(*after, env),
             (None, Goal::Nothing | Goal::Release { .. }) => {
-                if self.record().is_some_and(|record| self.is_leftover(record, env)) {
+                if self
+                    .record()
+                    .is_some_and(|record| self.is_leftover(record, env))
+                {
                     self.clear(&Marks::default(), env)
                 } else {
                     Step::Idle
@@ -303,9 +313,15 @@ impl Claim {
         match &self.observed {
             Observed::Unknown => Step::Idle,
             Observed::Absent { since, wait, .. } => {
-                let from = if wait.is_zero() { *since } else { (*since).max(env.grace) };
+                let from = if wait.is_zero() {
+                    *since
+                } else {
+                    (*since).max(env.grace)
+                };
                 let at = (from + *wait + turn).max(self.hold_off);
-                self.when(at, env, || Step::Send(Request::Create(content(0, marks, env))))
+                self.when(at, env, || {
+                    Step::Send(Request::Create(content(0, marks, env)))
+                })
             }
             Observed::Present { record, .. } if self.is_foreign(record) => Step::Idle,
             Observed::Present { record, seen } => {
@@ -448,7 +464,8 @@ impl Claim {
                 ))
             }
             None if !plain => Some(
-                "does not name its cluster: it is not ours; delete it if nothing else uses it".into(),
+                "does not name its cluster: it is not ours; delete it if nothing else uses it"
+                    .into(),
             ),
             _ => None,
         }

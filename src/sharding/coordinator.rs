@@ -138,7 +138,14 @@ struct Outlook {
 
 impl Coordinator {
     pub(crate) fn new(settings: Settings) -> Self {
-        let Settings { peer, incarnation, peer_prefix, fence_prefix, timings, sharder } = settings;
+        let Settings {
+            peer,
+            incarnation,
+            peer_prefix,
+            fence_prefix,
+            timings,
+            sharder,
+        } = settings;
         let seed = xxhash_rust::xxh3::xxh3_64(incarnation.as_bytes());
         let identity = Identity {
             peer: peer.id.to_string(),
@@ -190,7 +197,11 @@ impl Coordinator {
 
     /// Takes one input in and says what follows.
     pub(crate) fn step(&mut self, input: Input, now: Moment, wall: i64) -> Vec<Command> {
-        let mut turn = Turn { now, wall, out: Vec::new() };
+        let mut turn = Turn {
+            now,
+            wall,
+            out: Vec::new(),
+        };
         self.take_in(input, &mut turn);
         self.look_around(&mut turn);
         self.run_timers(&mut turn);
@@ -211,7 +222,11 @@ impl Coordinator {
             Input::Listed { asked, leases } => self.listed(asked, &leases, turn),
             Input::Seen(lease, record) => self.seen(&lease, &record, turn),
             Input::Deleted(lease, last) => self.deleted(&lease, &last, turn),
-            Input::Answer { lease, sent, answer } => self.answered(&lease, sent, answer, turn),
+            Input::Answer {
+                lease,
+                sent,
+                answer,
+            } => self.answered(&lease, sent, answer, turn),
             Input::Drained(name, unanswered) => {
                 self.fence(&name, fence::Event::Drained(unanswered), turn);
             }
@@ -227,7 +242,9 @@ impl Coordinator {
         }
         let lease = names::lease_name(&self.fence_prefix, name.as_str());
         if let Some(other) = self.clusters.get(&lease) {
-            let text = format!("its Lease {lease} is already used for the cluster {other}: rename one of them");
+            let text = format!(
+                "its Lease {lease} is already used for the cluster {other}: rename one of them"
+            );
             turn.out.push(Command::Report(Some(name.clone()), text));
             return;
         }
@@ -237,10 +254,17 @@ impl Coordinator {
         let known = self.strangers.remove(&lease);
         self.clusters.insert(lease, name.clone());
         match known {
-            Some(Stranger { record, seen, deleted }) => {
+            Some(Stranger {
+                record,
+                seen,
+                deleted,
+            }) => {
                 self.fence(name, fence::Event::Seen(&record, seen), turn);
                 if deleted {
-                    let last = Record { version: record.version + 1, ..record };
+                    let last = Record {
+                        version: record.version + 1,
+                        ..record
+                    };
                     self.fence(name, fence::Event::Deleted(&last), turn);
                 }
             }
@@ -326,7 +350,10 @@ impl Coordinator {
         let mut live = self.membership.live(turn.now, &self.timings);
         live.sort_by(|a, b| a.id.cmp(&b.id));
         if live != self.placed {
-            let gone = self.placed.iter().filter(|old| live.iter().all(|peer| peer.id != old.id));
+            let gone = self
+                .placed
+                .iter()
+                .filter(|old| live.iter().all(|peer| peer.id != old.id));
             for peer in gone {
                 self.sharder.leave(&peer.id);
             }
@@ -338,7 +365,11 @@ impl Coordinator {
         let env = self.membership.env(turn.now, turn.wall, &self.timings);
         let outlook = Outlook {
             placed: self.placed.clone(),
-            ready: self.placed.iter().map(|peer| self.membership.is_ready(&peer.id)).collect(),
+            ready: self
+                .placed
+                .iter()
+                .map(|peer| self.membership.is_ready(&peer.id))
+                .collect(),
             competes: self.membership.competes(turn.now, &self.timings),
             leaves: self.membership.leaves(),
             may_release: self.membership.may_release(turn.now, &self.timings),
@@ -406,7 +437,9 @@ impl Coordinator {
     }
 
     fn membership(&mut self, event: membership::Event<'_>, turn: &mut Turn) {
-        let commands = self.membership.step(event, turn.now, turn.wall, &self.timings);
+        let commands = self
+            .membership
+            .step(event, turn.now, turn.wall, &self.timings);
         for command in commands {
             match command {
                 membership::Command::Send(request) => turn.out.push(Command::Send {
@@ -423,7 +456,10 @@ impl Coordinator {
     }
 
     fn send_queued(&mut self, turn: &mut Turn) {
-        let blocked = self.membership.env(turn.now, turn.wall, &self.timings).blocked;
+        let blocked = self
+            .membership
+            .env(turn.now, turn.wall, &self.timings)
+            .blocked;
         while !blocked && self.in_flight < MAX_IN_FLIGHT {
             let Some((lease, request)) = self.queue.pop_front() else {
                 break;

@@ -116,7 +116,12 @@ impl Driver {
     }
 
     fn watch(&self, told: mpsc::Sender<Told>) -> AbortHandle {
-        let follow = watch::follow(self.api.clone(), self.prefixes.clone(), self.clock.clone(), told);
+        let follow = watch::follow(
+            self.api.clone(),
+            self.prefixes.clone(),
+            self.clock.clone(),
+            told,
+        );
         tokio::spawn(follow).abort_handle()
     }
 }
@@ -129,7 +134,9 @@ impl Running {
         let due = self.driver.coordinator.due().map(|due| due.since(now));
         // A timer is a hint: the coordinator asks its clock.
         let timer = tokio::time::sleep(due.unwrap_or(Duration::from_secs(3600)));
-        let give_up = self.give_up_at.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+        let give_up = self
+            .give_up_at
+            .unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
         tokio::select! {
             order = self.driver.orders.recv() => match order {
                 Some(order) => self.obey(order),
@@ -189,7 +196,11 @@ impl Running {
                 let request = async move {
                     let sent = clock.now();
                     let answer = api.send(&lease, request).await;
-                    Input::Answer { lease, sent, answer }
+                    Input::Answer {
+                        lease,
+                        sent,
+                        answer,
+                    }
                 };
                 self.requests.push(request.boxed());
             }

@@ -260,7 +260,9 @@ impl Fence {
         match &mut self.pause {
             // P9: what was given up when the deadline passed may still take effect for a moment.
             Some(pause) => {
-                pause.resume_at.get_or_insert(env.now + env.timings.margin());
+                pause
+                    .resume_at
+                    .get_or_insert(env.now + env.timings.margin());
             }
             None => self.permit(out),
         }
@@ -282,7 +284,9 @@ impl Fence {
             Work::None => {}
             Work::Engaged => {
                 out.extend([Command::Revoke, Command::Drain]);
-                out.push(Command::Report("the fence was lost: its Lease has another holder, or is gone".into()));
+                out.push(Command::Report(
+                    "the fence was lost: its Lease has another holder, or is gone".into(),
+                ));
             }
             Work::Draining { .. } => out.push(Command::Revoke),
         }
@@ -321,16 +325,27 @@ impl Fence {
 
     /// Pauses at the deadline, resumes after a renewal, and ends a drain that takes too long.
     fn watch_deadline(&mut self, env: &Env<'_>, out: &mut Vec<Command>) {
-        if let Work::Draining { revoke_at, revoked: false } = self.work {
+        if let Work::Draining {
+            revoke_at,
+            revoked: false,
+        } = self.work
+        {
             if env.now >= revoke_at {
                 out.push(Command::Revoke);
-                out.push(Command::Report("the drain timeout has passed: running work is dropped".into()));
-                self.work = Work::Draining { revoke_at, revoked: true };
+                out.push(Command::Report(
+                    "the drain timeout has passed: running work is dropped".into(),
+                ));
+                self.work = Work::Draining {
+                    revoke_at,
+                    revoked: true,
+                };
             } else {
                 self.wake_at(revoke_at);
             }
         }
-        let Some(tenure) = self.claim.tenure() else { return };
+        let Some(tenure) = self.claim.tenure() else {
+            return;
+        };
         if self.work == Work::None {
             return;
         }
@@ -370,7 +385,10 @@ impl Fence {
                         Some(offer) if offer.winner == *winner => offer.times + 1,
                         _ => 1,
                     };
-                    self.offer = Some(Offer { winner: winner.clone(), times });
+                    self.offer = Some(Offer {
+                        winner: winner.clone(),
+                        times,
+                    });
                 }
                 due
             }
@@ -380,7 +398,10 @@ impl Fence {
             Work::Engaged if drain => {
                 out.push(Command::Drain);
                 let revoke_at = env.now + env.timings.drain();
-                self.work = Work::Draining { revoke_at, revoked: false };
+                self.work = Work::Draining {
+                    revoke_at,
+                    revoked: false,
+                };
                 self.wake_at(revoke_at);
             }
             Work::None if drain => self.release_at = Some(env.now),
@@ -391,8 +412,11 @@ impl Fence {
 
     /// Starts the work of a tenure whose permission is in the future.
     fn engage(&mut self, view: &dyn View, out: &mut Vec<Command>) {
-        let Some(tenure) = self.claim.tenure() else { return };
-        if self.work == Work::None && self.release_at.is_none() && view.env().now < tenure.deadline {
+        let Some(tenure) = self.claim.tenure() else {
+            return;
+        };
+        if self.work == Work::None && self.release_at.is_none() && view.env().now < tenure.deadline
+        {
             out.push(Command::Engage {
                 deadline: tenure.deadline,
                 token: tenure.token,
@@ -414,13 +438,20 @@ impl Fence {
         if self.work != Work::None {
             return Goal::Keep { marks };
         }
-        let holder = self.claim.record().and_then(|record| record.holder.as_deref());
+        let holder = self
+            .claim
+            .record()
+            .and_then(|record| record.holder.as_deref());
         let rank = view.rank(&self.name, holder);
         if !self.exists {
             return match rank {
                 // The last owner deletes what it released; others come in when it cannot.
-                _ if self.was_released_here(view) => Goal::Delete { after: Duration::ZERO },
-                Some(rank) if !view.leaves() => Goal::Delete { after: RANK_STEP * (rank + 1) },
+                _ if self.was_released_here(view) => Goal::Delete {
+                    after: Duration::ZERO,
+                },
+                Some(rank) if !view.leaves() => Goal::Delete {
+                    after: RANK_STEP * (rank + 1),
+                },
                 _ => Goal::Nothing,
             };
         }

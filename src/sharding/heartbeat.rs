@@ -100,7 +100,12 @@ mod tests {
 
     #[test]
     fn a_silent_stream_is_restarted_once() {
-        play(&[(0, Renewed(7)), (2, Check(false)), (3, Check(true)), (4, Check(false))]);
+        play(&[
+            (0, Renewed(7)),
+            (2, Check(false)),
+            (3, Check(true)),
+            (4, Check(false)),
+        ]);
     }
 
     #[test]

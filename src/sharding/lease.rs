@@ -33,7 +33,13 @@ mod key {
     pub(super) const PREFIX: &str = "mcr.sigs.k8s.io/prefix";
 
     pub(super) const ANNOTATIONS: [&str; 7] = [
-        INCARNATION, CLUSTER, RENEW_TIME, SESSION, DRAINING, PLACEMENT, WEIGHT,
+        INCARNATION,
+        CLUSTER,
+        RENEW_TIME,
+        SESSION,
+        DRAINING,
+        PLACEMENT,
+        WEIGHT,
     ];
     pub(super) const LABELS: [&str; 3] = [PART_OF, PEER, PREFIX];
 }
@@ -93,7 +99,12 @@ impl LeaseApi {
                 let lease = self.lease(name, content, Foreign::default());
                 self.api.create(&params, &lease).await.map(Some)
             }
-            Request::Replace { uid, version, content, foreign } => {
+            Request::Replace {
+                uid,
+                version,
+                content,
+                foreign,
+            } => {
                 let mut lease = self.lease(name, content, foreign);
                 lease.metadata.uid = Some(uid);
                 lease.metadata.resource_version = Some(version.to_string());
@@ -110,7 +121,10 @@ impl LeaseApi {
     }
 
     fn lease(&self, name: &str, content: Content, foreign: Foreign) -> Lease {
-        let Foreign { mut labels, mut annotations } = foreign;
+        let Foreign {
+            mut labels,
+            mut annotations,
+        } = foreign;
         // Go peers find each other by labels; their fences carry none.
         if content.marks.placement.is_some() {
             let peer = name
@@ -154,7 +168,9 @@ pub(crate) fn record(lease: &Lease) -> Option<Record> {
         annotations: lease.metadata.annotations.clone().unwrap_or_default(),
     };
     let marks = marks(&foreign.annotations);
-    foreign.labels.retain(|label, _| !key::LABELS.contains(&label.as_str()));
+    foreign
+        .labels
+        .retain(|label, _| !key::LABELS.contains(&label.as_str()));
     foreign
         .annotations
         .retain(|annotation, _| !key::ANNOTATIONS.contains(&annotation.as_str()));
@@ -223,9 +239,14 @@ fn answer(step: &str, verb: &str, error: &kube::Error) -> Answer {
         (409, "create") => Answer::AlreadyExists,
         (409, _) => Answer::Conflict,
         (429, _) => {
-            let seconds = status.details.as_ref().map(|details| details.retry_after_seconds);
+            let seconds = status
+                .details
+                .as_ref()
+                .map(|details| details.retry_after_seconds);
             Answer::Throttled(
-                seconds.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into())),
+                seconds
+                    .filter(|seconds| *seconds > 0)
+                    .map(|seconds| Duration::from_secs(seconds.into())),
             )
         }
         (400..=499, _) => Answer::Refused(text),

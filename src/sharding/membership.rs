@@ -305,7 +305,9 @@ impl Membership {
                 self.heartbeat.renewed(record.version, now);
             }
         }
-        self.with_claim(now, wall, timings, |claim, env| claim.answer(sent, answer, env))
+        self.with_claim(now, wall, timings, |claim, env| {
+            claim.answer(sent, answer, env)
+        })
     }
 
     fn note(
@@ -320,7 +322,10 @@ impl Membership {
             Some(Change::Acquired | Change::Renewed) => {
                 self.alive_at = Some(now);
                 self.joined.get_or_insert(now);
-                let draining = self.claim.record().is_some_and(|record| record.marks.draining);
+                let draining = self
+                    .claim
+                    .record()
+                    .is_some_and(|record| record.marks.draining);
                 if let Some(leaving) = &mut self.leaving {
                     leaving.announced |= draining;
                     if !leaving.announced {
@@ -329,7 +334,10 @@ impl Membership {
                 }
             }
             Some(Change::Lost) => {
-                let present = self.claim.record().is_some_and(|record| record.holder.is_some());
+                let present = self
+                    .claim
+                    .record()
+                    .is_some_and(|record| record.holder.is_some());
                 self.alive_at = None;
                 if present {
                     // Somebody else wrote it under this id: there can be only one.
@@ -367,7 +375,13 @@ impl Membership {
         let goal = self.goal(now);
         // The own Lease is what is tried while everything else is blocked.
         let step = self.with_claim(now, wall, timings, |claim, env| {
-            claim.advance(&goal, &Env { blocked: false, ..env.clone() })
+            claim.advance(
+                &goal,
+                &Env {
+                    blocked: false,
+                    ..env.clone()
+                },
+            )
         });
         match step {
             Step::Send(request) => out.push(Command::Send(request)),
@@ -403,7 +417,10 @@ impl Membership {
         };
         match self.leaving {
             None => Goal::Hold { rank: 0, marks },
-            Some(leaving) if leaving.emptied => Goal::Release { not_before: now, marks },
+            Some(leaving) if leaving.emptied => Goal::Release {
+                not_before: now,
+                marks,
+            },
             Some(_) => Goal::Keep { marks },
         }
     }
@@ -412,7 +429,9 @@ impl Membership {
     fn is_candidate(&self, now: Moment, timings: &Timings) -> bool {
         self.leaving.is_none()
             && self.claim.tenure().is_some()
-            && self.alive_at.is_some_and(|at| now.since(at) <= timings.lease())
+            && self
+                .alive_at
+                .is_some_and(|at| now.since(at) <= timings.lease())
     }
 
     fn with_claim<T>(

@@ -210,7 +210,13 @@ impl Sharding {
             orders: obeys,
             assignments: assigns,
         };
-        Ok(Started { peer: id, timings, driver, orders, assignments })
+        Ok(Started {
+            peer: id,
+            timings,
+            driver,
+            orders,
+            assignments,
+        })
     }
 }
 

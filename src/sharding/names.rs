@@ -91,13 +91,25 @@ mod tests {
     fn plain_names_stay_readable() {
         assert_eq!(lease_name("mcr-shard", "zoo"), "mcr-shard-zoo");
         assert_eq!(lease_name("p", "prod-kubernetes"), "p-prod-kubernetes");
-        assert_eq!(lease_name("mcr-peer", "sharded-namespace-0"), "mcr-peer-sharded-namespace-0");
+        assert_eq!(
+            lease_name("mcr-peer", "sharded-namespace-0"),
+            "mcr-peer-sharded-namespace-0"
+        );
     }
 
     #[test]
     fn different_names_never_share_a_lease() {
         let hashed = lease_name("p", "a/b");
-        let names = ["a/b", "a_b", "A-b", "a-b", "a.b", "", "größe", hashed.strip_prefix("p-").unwrap()];
+        let names = [
+            "a/b",
+            "a_b",
+            "A-b",
+            "a-b",
+            "a.b",
+            "",
+            "größe",
+            hashed.strip_prefix("p-").unwrap(),
+        ];
         let leases: std::collections::BTreeSet<_> =
             names.iter().map(|name| lease_name("p", name)).collect();
         assert_eq!(leases.len(), names.len(), "{leases:?}");
@@ -115,7 +127,13 @@ mod tests {
     #[test]
     fn prefixes_must_not_overlap() {
         check_prefixes("mcr-peer", "mcr-shard").unwrap();
-        for (peers, fences) in [("mcr", "mcr-shard"), ("a", "a"), ("", "b"), ("A", "b"), ("a-b", "a")] {
+        for (peers, fences) in [
+            ("mcr", "mcr-shard"),
+            ("a", "a"),
+            ("", "b"),
+            ("A", "b"),
+            ("a-b", "a"),
+        ] {
             assert!(check_prefixes(peers, fences).is_err(), "{peers} {fences}");
         }
     }

@@ -82,7 +82,10 @@ mod tests {
     fn ids_are_checked() {
         for id in ["", "a b", "a\n", &"x".repeat(254)] {
             let message = PeerId::new(id).unwrap_err().to_string();
-            assert!(message.contains("--peer") && message.len() < 200, "{message}");
+            assert!(
+                message.contains("--peer") && message.len() < 200,
+                "{message}"
+            );
         }
         assert_eq!(PeerId::new("zoo-0").unwrap().as_str(), "zoo-0");
     }

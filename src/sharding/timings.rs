@@ -175,10 +175,16 @@ mod tests {
             (Timings::new(4 * SECOND), "at least 5s"),
             (Timings::new(Duration::from_millis(5_500)), "whole seconds"),
             (Timings::new(601 * SECOND), "at most 600s"),
-            (five.renew_interval(2 * SECOND), "renew interval 2.00s + 2 * request timeout 1.00s"),
+            (
+                five.renew_interval(2 * SECOND),
+                "renew interval 2.00s + 2 * request timeout 1.00s",
+            ),
             (five.renew_interval(Duration::ZERO), "at least 100ms"),
             (five.stop_margin(2 * SECOND), "stop margin 2s"),
-            (Timings::default().renew_interval(7 * SECOND), "renew interval 7.00s"),
+            (
+                Timings::default().renew_interval(7 * SECOND),
+                "renew interval 7.00s",
+            ),
         ] {
             let message = timings.validate().unwrap_err().to_string();
             assert!(message.contains(part), "{message}");

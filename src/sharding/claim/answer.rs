@@ -43,7 +43,10 @@ impl Claim {
         if last.version <= self.known_version() {
             return None;
         }
-        let mine = self.tenure.as_ref().is_some_and(|tenure| is_mine(tenure, last, env));
+        let mine = self
+            .tenure
+            .as_ref()
+            .is_some_and(|tenure| is_mine(tenure, last, env));
         let wait = if mine || last.holder.is_none() {
             Duration::ZERO
         } else {
@@ -69,12 +72,7 @@ impl Claim {
     }
 
     /// The outcome of the request in flight, which was sent at `sent`.
-    pub(crate) fn answer(
-        &mut self,
-        sent: Moment,
-        answer: Answer,
-        env: &Env<'_>,
-    ) -> Option<Change> {
+    pub(crate) fn answer(&mut self, sent: Moment, answer: Answer, env: &Env<'_>) -> Option<Change> {
         let request = self.in_flight.take()?;
         if matches!(request, InFlight::Probe) {
             self.probe_at = env.now + env.timings.renew();
@@ -92,7 +90,9 @@ impl Claim {
                 None
             }
             Answer::Throttled(after) => {
-                let wait = after.unwrap_or(Duration::from_secs(1)).min(env.timings.lease());
+                let wait = after
+                    .unwrap_or(Duration::from_secs(1))
+                    .min(env.timings.lease());
                 self.backoff.wait(env.now, wait);
                 self.report("the API server asks to slow down (429)".into());
                 None
@@ -149,7 +149,10 @@ impl Claim {
             return None;
         }
         // P4: what the final version said is not known.
-        let permitted = self.tenure.as_ref().is_some_and(|tenure| env.now < tenure.deadline);
+        let permitted = self
+            .tenure
+            .as_ref()
+            .is_some_and(|tenure| env.now < tenure.deadline);
         let wait = match (&self.observed, permitted) {
             (_, true) => Duration::ZERO,
             (Observed::Present { record, .. }, false) => record.lasts(env.timings.lease()),
@@ -211,7 +214,10 @@ impl Claim {
                     renew_at: sent + env.timings.renew(),
                 };
                 // A watch can be faster than the answer, and show that it is lost already.
-                if !self.record().is_some_and(|newest| is_mine(&tenure, newest, env)) {
+                if !self
+                    .record()
+                    .is_some_and(|newest| is_mine(&tenure, newest, env))
+                {
                     return None;
                 }
                 self.tenure = Some(tenure);

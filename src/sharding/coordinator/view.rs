@@ -2,9 +2,7 @@
 
 use crate::{
     cluster::ClusterName,
-    sharding::{
-        claim::Env, fence::View, membership::Membership, peer::PeerId, placement::Sharder,
-    },
+    sharding::{claim::Env, fence::View, membership::Membership, peer::PeerId, placement::Sharder},
 };
 
 /// Membership and placement at one time.

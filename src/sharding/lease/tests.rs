@@ -11,7 +11,9 @@ fn what_is_written_reads_back() {
     let service = tower::service_fn(|_: http::Request<kube::client::Body>| async {
         Ok::<_, kube::Error>(http::Response::new(kube::client::Body::empty()))
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let _entered = runtime.enter();
     let client = Client::new(service, "default");
     let api = LeaseApi::new(client, "kube-system", "mcr-peer", Duration::from_secs(1));
@@ -81,16 +83,33 @@ fn marks_of_another_renewal_do_not_count() {
 
 #[test]
 fn failures_say_whether_the_write_may_have_happened() {
-    let api = |code, reason| {
-        kube::Error::Api(Status::failure("no", reason).with_code(code).boxed())
-    };
+    let api =
+        |code, reason| kube::Error::Api(Status::failure("no", reason).with_code(code).boxed());
     let lost = || kube::Error::Service("connection reset".into());
     assert_eq!(answer("", "get", &api(404, "NotFound")), Answer::NotFound);
-    assert_eq!(answer("", "update", &api(409, "Conflict")), Answer::Conflict);
-    assert_eq!(answer("", "create", &api(409, "AlreadyExists")), Answer::AlreadyExists);
-    assert_eq!(answer("", "update", &api(429, "TooManyRequests")), Answer::Throttled(None));
-    assert!(matches!(answer("", "create", &api(404, "NotFound")), Answer::Refused(_)));
-    assert!(matches!(answer("", "update", &api(403, "Forbidden")), Answer::Refused(_)));
-    assert!(matches!(answer("", "update", &api(500, "InternalError")), Answer::Unknown(_)));
+    assert_eq!(
+        answer("", "update", &api(409, "Conflict")),
+        Answer::Conflict
+    );
+    assert_eq!(
+        answer("", "create", &api(409, "AlreadyExists")),
+        Answer::AlreadyExists
+    );
+    assert_eq!(
+        answer("", "update", &api(429, "TooManyRequests")),
+        Answer::Throttled(None)
+    );
+    assert!(matches!(
+        answer("", "create", &api(404, "NotFound")),
+        Answer::Refused(_)
+    ));
+    assert!(matches!(
+        answer("", "update", &api(403, "Forbidden")),
+        Answer::Refused(_)
+    ));
+    assert!(matches!(
+        answer("", "update", &api(500, "InternalError")),
+        Answer::Unknown(_)
+    ));
     assert!(matches!(answer("", "update", &lost()), Answer::Unknown(_)));
 }

@@ -51,7 +51,12 @@ pub(crate) async fn follow(
         }
         let pause = Duration::from_millis(100) * 2_u32.saturating_pow(failures.min(8));
         failures = failures.saturating_add(1);
-        tokio::time::sleep(pause.min(LONGEST_PAUSE).mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        tokio::time::sleep(
+            pause
+                .min(LONGEST_PAUSE)
+                .mul_f64(0.5 + fastrand::f64() / 2.0),
+        )
+        .await;
     }
 }
 
@@ -67,10 +72,17 @@ async fn list_and_watch(
     let all = ListParams::default();
     let list = tokio::time::timeout(LIST_TIMEOUT, api.api.list(&all))
         .await
-        .map_err(|_| Error::Timeout { step: step(), limit: LIST_TIMEOUT })?
+        .map_err(|_| Error::Timeout {
+            step: step(),
+            limit: LIST_TIMEOUT,
+        })?
         .map_err(|error| Error::api(step(), error))?;
     let mut version = list.metadata.resource_version.clone().unwrap_or_default();
-    let leases = list.items.iter().filter_map(|lease| ours(lease, prefixes)).collect();
+    let leases = list
+        .items
+        .iter()
+        .filter_map(|lease| ours(lease, prefixes))
+        .collect();
     let listed = Input::Listed { asked, leases };
     if driver.send(Told::Input(listed)).await.is_err() {
         return Ok(ControlFlow::Break(()));
@@ -82,11 +94,18 @@ async fn list_and_watch(
         let request = api.api.watch(&params, &version);
         let events = tokio::time::timeout(LIST_TIMEOUT, request)
             .await
-            .map_err(|_| Error::Timeout { step: step(), limit: LIST_TIMEOUT })?
+            .map_err(|_| Error::Timeout {
+                step: step(),
+                limit: LIST_TIMEOUT,
+            })?
             .map_err(|error| Error::api(step(), error))?;
         let mut events = events.boxed();
         let mut delivered = false;
-        while let Some(event) = events.try_next().await.map_err(|error| Error::api(step(), error))? {
+        while let Some(event) = events
+            .try_next()
+            .await
+            .map_err(|error| Error::api(step(), error))?
+        {
             let input = match event {
                 WatchEvent::Added(lease) | WatchEvent::Modified(lease) => {
                     version = lease.metadata.resource_version.clone().unwrap_or(version);

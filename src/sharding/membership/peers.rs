@@ -91,7 +91,10 @@ impl Peers {
     /// Whether a second version of the peer's present incarnation was seen: its first renewal, by which it competes.
     pub(super) fn is_ready(&self, peer: &PeerId) -> bool {
         let of = |seen: &&Seen| seen.peer.id == *peer;
-        self.seen.values().find(of).is_some_and(|seen| seen.versions > 1)
+        self.seen
+            .values()
+            .find(of)
+            .is_some_and(|seen| seen.versions > 1)
     }
 
     /// When the next peer may turn out to be dead.

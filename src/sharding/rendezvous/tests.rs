@@ -10,7 +10,9 @@ fn peer(id: &str, weight: u32) -> Peer {
 }
 
 fn stateful(n: usize) -> Vec<Peer> {
-    (0..n).map(|i| peer(&format!("sharded-namespace-{i}"), 1)).collect()
+    (0..n)
+        .map(|i| peer(&format!("sharded-namespace-{i}"), 1))
+        .collect()
 }
 
 fn fleet(clusters: usize, peers: &[Peer]) -> Rendezvous {
@@ -27,7 +29,9 @@ fn fleet(clusters: usize, peers: &[Peer]) -> Rendezvous {
 fn shares(placement: &Rendezvous) -> BTreeMap<String, usize> {
     let mut shares = BTreeMap::new();
     for placed in placement.clusters.values() {
-        *shares.entry(placed.owner.as_ref().unwrap().to_string()).or_default() += 1;
+        *shares
+            .entry(placed.owner.as_ref().unwrap().to_string())
+            .or_default() += 1;
     }
     shares
 }
@@ -58,7 +62,10 @@ fn golden_vectors() {
         let name = cluster.parse().unwrap();
         placement.insert(&name);
         assert_eq!(placement.owner(&name), Some(&stateful(3)[winner].id));
-        assert_eq!(placement.rank(&name, &stateful(3)[winner].id, None), Some(0));
+        assert_eq!(
+            placement.rank(&name, &stateful(3)[winner].id, None),
+            Some(0)
+        );
     }
 }
 
@@ -79,10 +86,18 @@ fn a_join_moves_the_newcomers_share_to_it_and_nothing_else() {
         let all = stateful(peers + 1);
         let mut placement = fleet(10_000, &all[..peers]);
         let moves = placement.join(&all[peers]);
-        assert!(moves.iter().all(|moved| moved.to.as_ref() == Some(&all[peers].id)));
+        assert!(
+            moves
+                .iter()
+                .all(|moved| moved.to.as_ref() == Some(&all[peers].id))
+        );
         let ideal = 10_000.0 / (peers as f64 + 1.0);
         let sigma = (ideal * (1.0 - 1.0 / (peers as f64 + 1.0))).sqrt();
-        assert!((moves.len() as f64 - ideal).abs() < 3.5 * sigma, "{} of {ideal}", moves.len());
+        assert!(
+            (moves.len() as f64 - ideal).abs() < 3.5 * sigma,
+            "{} of {ideal}",
+            moves.len()
+        );
         let back = placement.leave(&all[peers].id);
         assert_eq!(back.len(), moves.len());
     }
@@ -94,14 +109,20 @@ fn weights_are_shares() {
     let shares = shares(&fleet(100_000, &peers));
     for (id, share) in [("a", 1.0 / 7.0), ("b", 2.0 / 7.0), ("c", 4.0 / 7.0)] {
         let got = shares[id] as f64 / 100_000.0;
-        assert!((got / share - 1.0).abs() < 0.02, "{id}: {got} instead of {share}");
+        assert!(
+            (got / share - 1.0).abs() < 0.02,
+            "{id}: {got} instead of {share}"
+        );
     }
 }
 
 #[test]
 fn equal_weights_are_like_none() {
     let plain = fleet(1_000, &stateful(3));
-    let heavy: Vec<_> = stateful(3).into_iter().map(|p| Peer { weight: 7, ..p }).collect();
+    let heavy: Vec<_> = stateful(3)
+        .into_iter()
+        .map(|p| Peer { weight: 7, ..p })
+        .collect();
     assert_eq!(shares(&plain), shares(&fleet(1_000, &heavy)));
 }
 

@@ -1,0 +1,129 @@
+//! One process of the program under test.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+
+use super::{eventually::eventually, log::Log, reaper};
+
+/// A running replica, or one that has ended; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    pub(crate) peer: String,
+    pub(crate) log: Log,
+    /// When it had ended for certain.
+    pub(crate) ended: Option<Timestamp>,
+    child: Child,
+    pid: Pid,
+    stderr: PathBuf,
+}
+
+// === impl Replica ===
+
+impl Replica {
+    /// Starts `program`; what it says on stderr goes to a file in `folder`.
+    pub(crate) fn start<A: AsRef<OsStr>>(
+        program: &Path,
+        folder: &Path,
+        peer: &str,
+        args: impl IntoIterator<Item = A>,
+    ) -> Self {
+        let stderr = folder.join(format!("{peer}.stderr"));
+        let mut child = Command::new(program)
+            .args(args)
+            .env_remove("KUBECONFIG")
+            .env_remove("POD_NAME")
+            .env_remove("KUBERNETES_SERVICE_HOST")
+            .env_remove("RUST_LOG")
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&stderr).expect("a file for stderr"))
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts");
+        let log = Log::follow(child.stdout.take().expect("stdout is piped"));
+        let id = child.id().expect("it has not been waited for");
+        reaper::add(id);
+        Self {
+            peer: peer.to_owned(),
+            log,
+            ended: None,
+            pid: Pid::from_child_id(id),
+            child,
+            stderr,
+        }
+    }
+
+    /// Sends a signal; returns the time just before.
+    pub(crate) fn signal(&self, signal: Signal) -> Timestamp {
+        let before = Timestamp::now();
+        kill_process(self.pid, signal).expect("the process has not been waited for");
+        before
+    }
+
+    /// Waits for the end of the process and of its log.
+    pub(crate) async fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let what = format!("{} ends", self.peer);
+        let (child, log) = (&mut self.child, &self.log);
+        let status = eventually(limit, &what, async || match child.try_wait() {
+            Ok(Some(status)) if log.is_closed() => Ok(status),
+            state => Err(format!("{state:?}")),
+        })
+        .await;
+        reaper::forget(self.pid.as_raw_nonzero().get().unsigned_abs());
+        self.ended = Some(Timestamp::now());
+        status
+    }
+
+    /// SIGKILL, and the certainty that it has ended; returns the time just before.
+    pub(crate) async fn kill(&mut self) -> Timestamp {
+        let before = self.signal(Signal::KILL);
+        self.wait(Duration::from_secs(5)).await;
+        before
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        fs::read_to_string(&self.stderr).unwrap_or_default()
+    }
+
+    /// What a person needs when a test fails.
+    fn report(&self) {
+        eprintln!("--- {}: the end of its log, then stderr ---", self.peer);
+        let events = self.log.events();
+        let notable = |event: &super::log::Event| {
+            event.level != "INFO" || matches!(event.what, super::log::What::Other(_))
+        };
+        let notes: Vec<_> = events.iter().filter(|event| notable(event)).collect();
+        for event in &notes[notes.len().saturating_sub(15)..] {
+            let fields = serde_json::to_string(&event.fields).unwrap_or_default();
+            eprintln!("{} {} {:?} {fields}", event.time, event.level, event.what);
+        }
+        eprintln!("({} events in all)\n{}", events.len(), self.stderr());
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.report();
+        }
+        if self.is_running() {
+            // Dropping the child kills it; the runtime waits for it.
+            let _ = self.child.start_kill();
+            let _ = self.child.try_wait();
+        }
+    }
+}
