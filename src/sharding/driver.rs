@@ -144,10 +144,7 @@ impl Running {
                 None => self.leave(),
             },
             Some(input) = self.requests.next() => self.step(input),
-            Some(told) = hears.recv() => match told {
-                Told::Input(input) => self.step(input),
-                Told::Problem(error) => self.report_watch(error),
-            },
+            Some(told) = hears.recv() => self.hear(told),
             () = timer => self.step(Input::Tick),
             () = tokio::time::sleep_until(give_up), if self.give_up_at.is_some() => {
                 tracing::warn!("left without an answer from the API server: others take over when the Leases expire");
@@ -166,6 +163,15 @@ impl Running {
                 self.step(Input::Drained(name, unanswered));
             }
             Order::Leave => self.leave(),
+        }
+    }
+
+    fn hear(&mut self, told: Told) {
+        match told {
+            Told::Listed { asked, leases } => self.step(Input::Listed { asked, leases }),
+            Told::Seen(lease, record) => self.step(Input::Seen(lease, record)),
+            Told::Deleted(lease, last) => self.step(Input::Deleted(lease, last)),
+            Told::Problem(error) => self.report_watch(error),
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct Replica {
     /// When it had ended for certain.
     pub(crate) ended: Option<Timestamp>,
     child: Child,
-    pid: Pid,
+    id: u32,
     stderr: PathBuf,
 }
 
@@ -57,7 +57,7 @@ impl Replica {
             peer: peer.to_owned(),
             log,
             ended: None,
-            pid: Pid::from_child_id(id),
+            id,
             child,
             stderr,
         }
@@ -66,7 +66,7 @@ impl Replica {
     /// Sends a signal; returns the time just before.
     pub(crate) fn signal(&self, signal: Signal) -> Timestamp {
         let before = Timestamp::now();
-        kill_process(self.pid, signal).expect("the process has not been waited for");
+        send(self.id, signal).expect("the process has not been waited for");
         before
     }
 
@@ -79,7 +79,7 @@ impl Replica {
             state => Err(format!("{state:?}")),
         })
         .await;
-        reaper::forget(self.pid.as_raw_nonzero().get().unsigned_abs());
+        reaper::forget(self.id);
         self.ended = Some(Timestamp::now());
         status
     }
@@ -123,7 +123,13 @@ impl Drop for Replica {
         if self.is_running() {
             // Dropping the child kills it; the runtime waits for it.
             let _ = self.child.start_kill();
-            let _ = self.child.try_wait();
+            reaper::forget(self.id);
         }
     }
+}
+
+/// Sends a signal to one process.
+pub(crate) fn send(id: u32, signal: Signal) -> rustix::io::Result<()> {
+    let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+    kill_process(pid.ok_or(rustix::io::Errno::SRCH)?, signal)
 }

@@ -9,9 +9,9 @@ use tokio::sync::mpsc::Sender;
 
 use super::{LeaseApi, record};
 use crate::{
-    clock::Clock,
+    clock::{Clock, Moment},
     error::{Error, Report, Result},
-    sharding::{coordinator::Input, record::Record},
+    sharding::record::Record,
 };
 
 /// How long a list may take: it is larger than a Lease.
@@ -23,7 +23,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// What the watch tells its driver.
 #[derive(Debug)]
 pub(crate) enum Told {
-    Input(Input),
+    /// A complete list, begun at `asked`.
+    Listed {
+        asked: Moment,
+        leases: Vec<(String, Record)>,
+    },
+    /// A version of a Lease.
+    Seen(String, Record),
+    /// A Lease was deleted, in this version.
+    Deleted(String, Record),
     /// A list or a watch failed; it is tried again.
     Problem(Error),
 }
@@ -83,8 +91,8 @@ async fn list_and_watch(
         .iter()
         .filter_map(|lease| ours(lease, prefixes))
         .collect();
-    let listed = Input::Listed { asked, leases };
-    if driver.send(Told::Input(listed)).await.is_err() {
+    let listed = Told::Listed { asked, leases };
+    if driver.send(listed).await.is_err() {
         return Ok(ControlFlow::Break(()));
     }
     // The server ends a watch after its timeout; the next one goes on from the same version.
@@ -106,14 +114,14 @@ async fn list_and_watch(
             .await
             .map_err(|error| Error::api(step(), error))?
         {
-            let input = match event {
+            let told = match event {
                 WatchEvent::Added(lease) | WatchEvent::Modified(lease) => {
                     version = lease.metadata.resource_version.clone().unwrap_or(version);
-                    ours(&lease, prefixes).map(|(name, record)| Input::Seen(name, record))
+                    ours(&lease, prefixes).map(|(name, record)| Told::Seen(name, record))
                 }
                 WatchEvent::Deleted(lease) => {
                     version = lease.metadata.resource_version.clone().unwrap_or(version);
-                    ours(&lease, prefixes).map(|(name, record)| Input::Deleted(name, record))
+                    ours(&lease, prefixes).map(|(name, record)| Told::Deleted(name, record))
                 }
                 WatchEvent::Bookmark(bookmark) => {
                     version = bookmark.metadata.resource_version;
@@ -129,8 +137,8 @@ async fn list_and_watch(
             };
             delivered = true;
             *failures = 0;
-            if let Some(input) = input
-                && driver.send(Told::Input(input)).await.is_err()
+            if let Some(told) = told
+                && driver.send(told).await.is_err()
             {
                 return Ok(ControlFlow::Break(()));
             }

@@ -1,0 +1,241 @@
+//! The API servers that the scenarios run against.
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use k8s_openapi::api::{
+    coordination::v1::Lease,
+    core::v1::{ConfigMap, Namespace},
+    rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
+};
+use kube::{
+    Api, Client, Config,
+    api::{DeleteParams, ListParams, PostParams},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use kube_sandbox::Sandbox;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::{
+    control_plane::{ControlPlane, User},
+    eventually::eventually,
+};
+
+/// Who may do everything.
+const ADMIN: User<'_> = User { name: "admin", group: "system:masters" };
+
+/// Where the replicas keep their Leases.
+pub(crate) const LEASES: &str = "kube-system";
+
+/// Which API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// The one in memory, on a loopback port.
+    Sandbox,
+    /// etcd and kube-apiserver.
+    Real,
+}
+
+/// A running API server with nothing in it.
+pub(crate) struct Server {
+    /// For all files of a test; kept when it fails.
+    pub(crate) folder: TempDir,
+    pub(crate) admin: Client,
+    kind: Kind,
+}
+
+enum Kind {
+    Sandbox(kube_sandbox::Server),
+    Real(ControlPlane),
+}
+
+// === impl Backend ===
+
+impl Backend {
+    /// Starts a server on which each of `peers` may do what a replica needs, and no more.
+    pub(crate) async fn start(self, peers: &[String]) -> Server {
+        let folder = TempDir::with_prefix("fleet-").expect("a temporary folder");
+        let kind = match self {
+            Self::Sandbox => {
+                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+                Kind::Sandbox(Sandbox::new().serve(listener).expect("a server"))
+            }
+            Self::Real => {
+                let replica = |peer| User { name: peer, group: "replicas" };
+                let users = peers.iter().map(|peer| replica(peer)).chain([ADMIN]);
+                let users: Vec<_> = users.collect();
+                let mut plane = ControlPlane::start(folder.path(), &users);
+                eventually(Duration::from_secs(60), "the API server writes its key", async || {
+                    plane.check();
+                    plane.has_certificates().then_some(()).ok_or_else(|| "no key".into())
+                })
+                .await;
+                Kind::Real(plane)
+            }
+        };
+        let admin = connect(&kind.kubeconfig(ADMIN)).await;
+        let mut server = Server { folder, admin, kind };
+        server.ready().await;
+        if self == Self::Real {
+            for peer in peers {
+                server.permit(peer).await;
+            }
+        }
+        server
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sandbox => "sandbox",
+            Self::Real => "real",
+        })
+    }
+}
+
+// === impl Server ===
+
+impl Server {
+    /// The file with which `peer` reaches this server, as itself where the server knows users.
+    pub(crate) fn kubeconfig(&self, peer: &str) -> PathBuf {
+        let path = self.folder.path().join(format!("{peer}.kubeconfig"));
+        let user = User { name: peer, group: "replicas" };
+        let text = self.kind.kubeconfig(user).to_string();
+        fs::write(&path, text).expect("the folder takes files");
+        path
+    }
+
+    /// A client with the rights of `peer`.
+    pub(crate) async fn client_of(&self, peer: &str) -> Client {
+        connect(&self.kind.kubeconfig(User { name: peer, group: "replicas" })).await
+    }
+
+    /// The file for `kubectl`, with all rights.
+    pub(crate) fn admin_kubeconfig(&self) -> PathBuf {
+        self.kubeconfig(ADMIN.name)
+    }
+
+    /// Removes a Namespace with its ConfigMaps, as the controllers of a full control plane would.
+    pub(crate) async fn delete_namespace(&self, name: &str) {
+        let maps: Api<ConfigMap> = Api::namespaced(self.admin.clone(), name);
+        let delete = DeleteParams::default();
+        maps.delete_collection(&delete, &ListParams::default())
+            .await
+            .expect("delete the ConfigMaps");
+        let namespaces: Api<Namespace> = Api::all(self.admin.clone());
+        namespaces.delete(name, &delete).await.expect("delete the Namespace");
+        // The sandbox has removed it; a real server waits for somebody to say that nothing is left in it.
+        if let Some(mut namespace) = namespaces.get_opt(name).await.expect("get the Namespace") {
+            namespace.spec.get_or_insert_default().finalizers = Some(Vec::new());
+            let body = serde_json::to_vec(&namespace).expect("it is JSON");
+            let request = http::Request::put(format!("/api/v1/namespaces/{name}/finalize"))
+                .header(http::header::CONTENT_TYPE, "application/json")
+                .body(body)
+                .expect("a request");
+            self.admin.request::<Value>(request).await.expect("finalize the Namespace");
+        }
+    }
+
+    async fn ready(&mut self) {
+        let Kind::Real(plane) = &mut self.kind else { return };
+        let admin = self.admin.clone();
+        eventually(Duration::from_secs(60), "the API server is ready", async || {
+            plane.check();
+            let request = http::Request::get("/readyz").body(Vec::new()).expect("a request");
+            admin.request_text(request).await.map(drop).map_err(|error| error.to_string())
+        })
+        .await;
+    }
+
+    /// The rights of a replica: the Leases of its fleet, and reading the clusters.
+    async fn permit(&self, peer: &str) {
+        let metadata = json!({"name": peer, "namespace": LEASES});
+        let rule = |group: &str, resource: &str, verbs: &str| {
+            let verbs: Vec<_> = verbs.split(' ').collect();
+            json!({"apiGroups": [group], "resources": [resource], "verbs": verbs})
+        };
+        let role = |kind: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": peer});
+        let subjects = json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": peer}]);
+        let admin = || self.admin.clone();
+        let rules = json!({"metadata": metadata, "rules": [
+            rule("coordination.k8s.io", "leases", "get list watch create update delete"),
+        ]});
+        post::<Role>(&Api::namespaced(admin(), LEASES), rules).await;
+        let binding =
+            json!({"metadata": metadata, "roleRef": role("Role"), "subjects": subjects});
+        post::<RoleBinding>(&Api::namespaced(admin(), LEASES), binding).await;
+        let metadata = json!({"name": peer});
+        let rules = json!({"metadata": metadata, "rules": [
+            rule("", "namespaces", "get list watch"),
+            rule("", "configmaps", "get list watch"),
+            rule("events.k8s.io", "events", "create patch"),
+        ]});
+        post::<ClusterRole>(&Api::all(admin()), rules).await;
+        let binding =
+            json!({"metadata": metadata, "roleRef": role("ClusterRole"), "subjects": subjects});
+        post::<ClusterRoleBinding>(&Api::all(admin()), binding).await;
+        // The authorizer learns of new rights through a watch.
+        let client = self.client_of(peer).await;
+        let leases: Api<Lease> = Api::namespaced(client.clone(), LEASES);
+        let maps: Api<ConfigMap> = Api::all(client);
+        eventually(Duration::from_secs(10), "the replica has its rights", async || {
+            let params = ListParams::default().limit(1);
+            leases.list(&params).await.map_err(|error| error.to_string())?;
+            maps.list(&params).await.map(drop).map_err(|error| error.to_string())
+        })
+        .await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            eprintln!("the files of this test are in {}", self.folder.path().display());
+        }
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    fn kubeconfig(&self, user: User<'_>) -> Value {
+        match self {
+            Self::Sandbox(server) => serde_json::to_value(server.kubeconfig()).expect("it is JSON"),
+            Self::Real(plane) => kubeconfig(&plane.url, Some(&plane.ca), &user.token()),
+        }
+    }
+}
+
+/// A kubeconfig with one context, which is called `test`.
+pub(crate) fn kubeconfig(url: &str, ca: Option<&Path>, token: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": {"server": url, "certificate-authority": ca}}],
+        "users": [{"name": "test", "user": {"token": token}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "current-context": "test",
+    })
+}
+
+async fn connect(kubeconfig: &Value) -> Client {
+    let kubeconfig = Kubeconfig::from_yaml(&kubeconfig.to_string()).expect("a kubeconfig");
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    Client::try_from(config.expect("a usable kubeconfig")).expect("a client")
+}
+
+async fn post<K>(api: &Api<K>, object: Value)
+where
+    K: Clone + fmt::Debug + DeserializeOwned + Serialize,
+{
+    let object: K = serde_json::from_value(object).expect("the object has the form of its kind");
+    api.create(&PostParams::default(), &object).await.expect("create an object");
+}

@@ -1,0 +1,147 @@
+//! Who holds which Lease, from a watch that sees every change.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{
+    Api, Client, ResourceExt,
+    runtime::watcher::{self, Event, watcher},
+};
+use tokio::task::JoinHandle;
+
+use super::backend::LEASES;
+
+pub(crate) const PEER: &str = "mcr-peer-";
+pub(crate) const SHARD: &str = "mcr-shard-";
+
+/// A Lease got another holder, none, or was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// When the watch delivered it, on the clock of this machine.
+    pub(crate) time: Timestamp,
+    pub(crate) lease: String,
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+}
+
+/// The Leases of the fleet as they were and are.
+pub(crate) struct LeaseWatch {
+    seen: Arc<Mutex<Seen>>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// All Leases that exist, with their holders.
+    present: BTreeMap<String, Option<String>>,
+    changes: Vec<Change>,
+    problems: Vec<String>,
+    /// What a list that is not complete yet has shown.
+    listed: BTreeMap<String, Option<String>>,
+}
+
+// === impl LeaseWatch ===
+
+impl LeaseWatch {
+    pub(crate) fn start(client: Client) -> Self {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let writer = seen.clone();
+        let api: Api<Lease> = Api::namespaced(client, LEASES);
+        let task = tokio::spawn(async move {
+            let mut events = watcher(api, watcher::Config::default()).boxed();
+            while let Some(event) = events.next().await {
+                lock(&writer).take(event, Timestamp::now());
+            }
+        });
+        Self { seen, task }
+    }
+
+    /// The present holder of each Lease under a prefix; `None` for one that is free.
+    pub(crate) fn holders(&self, prefix: &str) -> BTreeMap<String, Option<String>> {
+        let seen = lock(&self.seen);
+        let under = seen.present.iter().filter_map(|(lease, holder)| {
+            Some((lease.strip_prefix(prefix)?.to_owned(), holder.clone()))
+        });
+        under.collect()
+    }
+
+    /// All changes of Leases under a prefix, oldest first.
+    pub(crate) fn changes(&self, prefix: &str) -> Vec<Change> {
+        let seen = lock(&self.seen);
+        let under = seen.changes.iter().filter(|change| change.lease.starts_with(prefix));
+        under.cloned().collect()
+    }
+
+    /// When the Lease first had a holder.
+    pub(crate) fn first_held(&self, lease: &str) -> Option<Timestamp> {
+        let changes = self.changes(lease);
+        let mut held = changes.iter().filter(|change| change.lease == lease && change.after.is_some());
+        held.next().map(|change| change.time)
+    }
+
+    /// Failures of the watch: while there are none, no change was missed.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        lock(&self.seen).problems.clone()
+    }
+}
+
+impl Drop for LeaseWatch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+// === impl Seen ===
+
+impl Seen {
+    fn take(&mut self, event: watcher::Result<Event<Lease>>, time: Timestamp) {
+        match event {
+            Ok(Event::Apply(lease)) => {
+                let holder = holder(&lease);
+                self.set(lease.name_any(), holder, time);
+            }
+            Ok(Event::Delete(lease)) => {
+                let name = lease.name_any();
+                self.set(name.clone(), None, time);
+                self.present.remove(&name);
+            }
+            Ok(Event::Init) => self.listed.clear(),
+            Ok(Event::InitApply(lease)) => {
+                self.listed.insert(lease.name_any(), holder(&lease));
+            }
+            Ok(Event::InitDone) => {
+                let listed = std::mem::take(&mut self.listed);
+                let known: Vec<_> = self.present.keys().cloned().collect();
+                for name in known.into_iter().filter(|name| !listed.contains_key(name)) {
+                    self.set(name.clone(), None, time);
+                    self.present.remove(&name);
+                }
+                for (name, holder) in listed {
+                    self.set(name, holder, time);
+                }
+            }
+            Err(error) => self.problems.push(error.to_string()),
+        }
+    }
+
+    fn set(&mut self, lease: String, after: Option<String>, time: Timestamp) {
+        let before = self.present.insert(lease.clone(), after.clone()).flatten();
+        if before != after {
+            self.changes.push(Change { time, lease, before, after });
+        }
+    }
+}
+
+fn holder(lease: &Lease) -> Option<String> {
+    let holder = lease.spec.as_ref()?.holder_identity.clone();
+    holder.filter(|holder| !holder.is_empty())
+}
+
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,190 @@
+//! Modules use each other in one direction only.
+//!
+//! The tables below are the architecture (`src/docs/architecture.md` draws it): a module may use those that stand
+//! beside it and no others. Tests inside the modules are not looked at.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// What each module of the crate may use.
+const CRATE: &[(&str, &[&str])] = &[
+    ("backoff", &[]),
+    ("clock", &[]),
+    ("error", &[]),
+    ("cluster", &["error"]),
+    ("provider", &["cluster", "error"]),
+    ("clusters", &["backoff", "cluster", "error", "provider"]),
+    ("guard", &["clock", "cluster", "error"]),
+    ("engage", &["cluster", "error", "guard"]),
+    ("sharding", &["clock", "cluster", "error", "guard"]),
+    ("controller", &["backoff", "cluster", "engage", "error", "guard"]),
+    ("manager", &["backoff", "cluster", "engage", "error", "guard", "provider", "sharding"]),
+];
+
+/// What each module of `sharding` may use of the others.
+const SHARDING: &[(&str, &[&str])] = &[
+    ("heartbeat", &[]),
+    ("names", &[]),
+    ("peer", &[]),
+    ("timings", &[]),
+    ("placement", &["peer"]),
+    ("rendezvous", &["peer", "placement"]),
+    ("record", &["timings"]),
+    ("claim", &["record", "timings"]),
+    ("membership", &["claim", "heartbeat", "peer", "record", "timings"]),
+    ("fence", &["claim", "peer", "record", "timings"]),
+    ("coordinator", &["claim", "fence", "membership", "names", "peer", "placement", "record", "timings"]),
+    ("lease", &["record"]),
+    ("driver", &["coordinator", "fence", "lease", "timings"]),
+    ("alone", &["driver"]),
+];
+
+/// What a provider may use of the crate.
+const PROVIDERS: &[&str] = &[
+    "BoxError", "Cluster", "ClusterEvent", "ClusterName", "ClusterProvider", "ClusterRef", "ClusterSet", "Error",
+    "k8s_openapi", "kube",
+];
+
+#[test]
+fn modules_use_each_other_in_one_direction() {
+    let wrong = violations("src", &["crate"], CRATE, &["lib"]);
+    assert!(wrong.is_empty(), "not in the architecture:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn sharding_is_layered() {
+    let wrong = violations("src/sharding", &["super", "crate::sharding"], SHARDING, &["mod"]);
+    assert!(wrong.is_empty(), "not in the architecture:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn providers_use_the_public_core_only() {
+    for file in rust_files(Path::new("providers")) {
+        let text = code(&file);
+        assert!(uses(&text, "crate").is_empty(), "{} uses crate::", file.display());
+        for name in uses(&text, "multicluster") {
+            assert!(PROVIDERS.contains(&name.as_str()), "{} uses multicluster::{name}", file.display());
+        }
+    }
+}
+
+#[test]
+fn one_file_speaks_the_coordination_api() {
+    for file in rust_files(Path::new("src")) {
+        let speaks = code(&file).contains("coordination::v1");
+        let may = file.starts_with("src/sharding/lease") || file.ends_with("sharding/lease.rs");
+        assert!(!speaks || may, "{} names the coordination API", file.display());
+    }
+}
+
+#[test]
+fn a_wrong_arrow_is_found() {
+    let text = "use crate::{clock::Clock, manager::{Manager, x}};\nfn f() { crate::sharding::g() }";
+    let expected = ["clock", "manager", "sharding"].map(str::to_owned);
+    assert_eq!(uses(text, "crate"), BTreeSet::from(expected));
+    let table: &[(&str, &[&str])] = &[("engage", &["clock"])];
+    let wrong = check("engage", text, &["crate"], table);
+    assert_eq!(wrong, ["engage uses manager", "engage uses sharding"]);
+}
+
+/// All arrows below `root` that `table` does not have; files named in `free` may use anything.
+fn violations(root: &str, prefixes: &[&str], table: &[(&str, &[&str])], free: &[&str]) -> Vec<String> {
+    let root = Path::new(root);
+    let mut wrong = Vec::new();
+    for file in rust_files(root) {
+        let inside = file.strip_prefix(root).unwrap().with_extension("");
+        let module = inside.iter().next().unwrap().to_str().unwrap().to_owned();
+        if free.contains(&module.as_str()) {
+            continue;
+        }
+        // In a deeper file, `super` is the module itself.
+        let deep = inside.iter().count() > 1;
+        let prefixes: Vec<_> = prefixes.iter().copied().filter(|prefix| !(deep && *prefix == "super")).collect();
+        wrong.extend(check(&module, &code(&file), &prefixes, table));
+    }
+    wrong
+}
+
+fn check(module: &str, text: &str, prefixes: &[&str], table: &[(&str, &[&str])]) -> Vec<String> {
+    let Some((_, may)) = table.iter().find(|(name, _)| *name == module) else {
+        return vec![format!("{module} is not in the table")];
+    };
+    let used = prefixes.iter().flat_map(|prefix| uses(text, prefix));
+    let wrong = used.filter(|used| used != module && !may.contains(&used.as_str()));
+    // Names that are no module of the table are items of the parent itself.
+    let modules: BTreeSet<_> = table.iter().map(|(name, _)| *name).chain(["manager", "sharding"]).collect();
+    wrong
+        .filter(|used| modules.contains(used.as_str()))
+        .map(|used| format!("{module} uses {used}"))
+        .collect()
+}
+
+/// The first names after `prefix::` in paths and in groups.
+fn uses(text: &str, prefix: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let marker = format!("{prefix}::");
+    for (at, _) in text.match_indices(&marker) {
+        let before = text[..at].chars().next_back();
+        if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+            continue;
+        }
+        let rest = &text[at + marker.len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => names.extend(group_heads(group)),
+            None => names.extend(identifier(rest)),
+        }
+    }
+    names
+}
+
+/// The first names of a group `{a::b, c::{d, e}}`, whose opening brace is gone.
+fn group_heads(group: &str) -> Vec<String> {
+    let mut heads = Vec::new();
+    let (mut depth, mut fresh) = (0, true);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => fresh = true,
+            c if fresh && depth == 0 && (c.is_alphabetic() || c == '_') => {
+                heads.extend(identifier(&group[at..]));
+                fresh = false;
+            }
+            _ => {}
+        }
+    }
+    heads
+}
+
+fn identifier(text: &str) -> Option<String> {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    (end > 0).then(|| text[..end].to_owned())
+}
+
+/// A file without comments and without the tests at its end.
+fn code(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn rust_files(root: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("tests.rs") {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
