@@ -1,4 +1,52 @@
 //! Controllers that run across a fleet of Kubernetes clusters.
+//!
+//! A [provider](ClusterProvider) finds the clusters. The replicas of a program ([peers](sharding)) split them among
+//! themselves, and a fencing Lease for each cluster makes sure that at most one of them works on it at a time. A
+//! [`Controller`] then reconciles the objects of the clusters that its replica owns; watches begin when a cluster is
+//! engaged and end when it moves.
+//!
+//! ```no_run
+//! # #[cfg(feature = "namespace")]
+//! # mod program {
+//! use multicluster::{
+//!     Action, Context, Controller, Manager, Sharding, k8s_openapi::api::core::v1::ConfigMap,
+//!     kube::{Config, ResourceExt}, providers::NamespaceProvider, shutdown_signal,
+//! };
+//!
+//! async fn reconcile(context: Context<ConfigMap>) -> anyhow::Result<Action> {
+//!     if let Some(config_map) = context.object() {
+//!         println!("{} in {}", config_map.name_any(), context.cluster_name());
+//!     }
+//!     Ok(Action::await_change())
+//! }
+//!
+//! # pub
+//! async fn run() -> anyhow::Result<()> {
+//!     let config = Config::incluster()?;
+//!     Manager::builder(NamespaceProvider::try_from(config.clone())?)
+//!         .sharding(Sharding::new(&config, "mcr")) // leave it out: one replica owns everything
+//!         .with(Controller::new("config-maps", reconcile))
+//!         .build()?
+//!         .run(shutdown_signal())
+//!         .await?;
+//!     Ok(())
+//! }
+//! # }
+//! ```
+//!
+//! # Where to look
+//! - [`Manager`] brings everything together; [`Controller`] and [`for_each_cluster`] are what it runs on each cluster.
+//! - [`sharding`] says what is guaranteed about ownership, and what is not.
+//! - [`ClusterProvider`] is the contract of providers; [`providers`] lists the built-in ones.
+//! - [`_documentation::architecture`] draws the modules and their arrows.
+//!
+//! # Features
+//! | feature | adds |
+//! |---|---|
+//! | `namespace` | `providers::NamespaceProvider`: every Namespace of one cluster is a cluster of its own |
+//!
+//! TLS and the version of the Kubernetes API are the program's choice: enable `rustls-tls` with `ring` or `aws-lc-rs` (or
+//! `openssl-tls`) on `kube`, and a version on `k8s-openapi`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate self as multicluster;
@@ -14,6 +62,7 @@ mod guard;
 mod manager;
 mod provider;
 pub mod sharding;
+mod shutdown;
 
 #[path = "../providers/mod.rs"]
 pub mod providers;
@@ -27,6 +76,20 @@ pub use guard::{FencingToken, Guard, NotOwner, NotOwnerReason};
 pub use manager::{Manager, ManagerBuilder};
 pub use provider::{ClusterEvent, ClusterProvider, ClusterRef};
 pub use sharding::Sharding;
+pub use shutdown::shutdown_signal;
 
 pub use k8s_openapi;
 pub use kube;
+
+/// Longer documents.
+pub mod _documentation {
+    #[doc = include_str!("docs/architecture.md")]
+    pub mod architecture {}
+    #[doc = include_str!("docs/sharding.md")]
+    pub mod sharding {}
+}
+
+/// Compiles the README's program.
+#[cfg(all(doctest, feature = "namespace"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -20,8 +20,16 @@ const CRATE: &[(&str, &[&str])] = &[
     ("guard", &["clock", "cluster", "error"]),
     ("engage", &["cluster", "error", "guard"]),
     ("sharding", &["clock", "cluster", "error", "guard"]),
-    ("controller", &["backoff", "cluster", "engage", "error", "guard"]),
-    ("manager", &["backoff", "cluster", "engage", "error", "guard", "provider", "sharding"]),
+    (
+        "controller",
+        &["backoff", "cluster", "engage", "error", "guard"],
+    ),
+    (
+        "manager",
+        &[
+            "backoff", "cluster", "engage", "error", "guard", "provider", "sharding",
+        ],
+    ),
 ];
 
 /// What each module of `sharding` may use of the others.
@@ -34,9 +42,24 @@ const SHARDING: &[(&str, &[&str])] = &[
     ("rendezvous", &["peer", "placement"]),
     ("record", &["timings"]),
     ("claim", &["record", "timings"]),
-    ("membership", &["claim", "heartbeat", "peer", "record", "timings"]),
+    (
+        "membership",
+        &["claim", "heartbeat", "peer", "record", "timings"],
+    ),
     ("fence", &["claim", "peer", "record", "timings"]),
-    ("coordinator", &["claim", "fence", "membership", "names", "peer", "placement", "record", "timings"]),
+    (
+        "coordinator",
+        &[
+            "claim",
+            "fence",
+            "membership",
+            "names",
+            "peer",
+            "placement",
+            "record",
+            "timings",
+        ],
+    ),
     ("lease", &["record"]),
     ("driver", &["coordinator", "fence", "lease", "timings"]),
     ("alone", &["driver"]),
@@ -44,29 +67,58 @@ const SHARDING: &[(&str, &[&str])] = &[
 
 /// What a provider may use of the crate.
 const PROVIDERS: &[&str] = &[
-    "BoxError", "Cluster", "ClusterEvent", "ClusterName", "ClusterProvider", "ClusterRef", "ClusterSet", "Error",
-    "k8s_openapi", "kube",
+    "BoxError",
+    "Cluster",
+    "ClusterEvent",
+    "ClusterName",
+    "ClusterProvider",
+    "ClusterRef",
+    "ClusterSet",
+    "Error",
+    "k8s_openapi",
+    "kube",
 ];
 
 #[test]
 fn modules_use_each_other_in_one_direction() {
     let wrong = violations("src", &["crate"], CRATE, &["lib"]);
-    assert!(wrong.is_empty(), "not in the architecture:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "not in the architecture:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn sharding_is_layered() {
-    let wrong = violations("src/sharding", &["super", "crate::sharding"], SHARDING, &["mod"]);
-    assert!(wrong.is_empty(), "not in the architecture:\n{}", wrong.join("\n"));
+    let wrong = violations(
+        "src/sharding",
+        &["super", "crate::sharding"],
+        SHARDING,
+        &["mod"],
+    );
+    assert!(
+        wrong.is_empty(),
+        "not in the architecture:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn providers_use_the_public_core_only() {
     for file in rust_files(Path::new("providers")) {
         let text = code(&file);
-        assert!(uses(&text, "crate").is_empty(), "{} uses crate::", file.display());
+        assert!(
+            uses(&text, "crate").is_empty(),
+            "{} uses crate::",
+            file.display()
+        );
         for name in uses(&text, "multicluster") {
-            assert!(PROVIDERS.contains(&name.as_str()), "{} uses multicluster::{name}", file.display());
+            assert!(
+                PROVIDERS.contains(&name.as_str()),
+                "{} uses multicluster::{name}",
+                file.display()
+            );
         }
     }
 }
@@ -76,7 +128,11 @@ fn one_file_speaks_the_coordination_api() {
     for file in rust_files(Path::new("src")) {
         let speaks = code(&file).contains("coordination::v1");
         let may = file.starts_with("src/sharding/lease") || file.ends_with("sharding/lease.rs");
-        assert!(!speaks || may, "{} names the coordination API", file.display());
+        assert!(
+            !speaks || may,
+            "{} names the coordination API",
+            file.display()
+        );
     }
 }
 
@@ -91,7 +147,12 @@ fn a_wrong_arrow_is_found() {
 }
 
 /// All arrows below `root` that `table` does not have; files named in `free` may use anything.
-fn violations(root: &str, prefixes: &[&str], table: &[(&str, &[&str])], free: &[&str]) -> Vec<String> {
+fn violations(
+    root: &str,
+    prefixes: &[&str],
+    table: &[(&str, &[&str])],
+    free: &[&str],
+) -> Vec<String> {
     let root = Path::new(root);
     let mut wrong = Vec::new();
     for file in rust_files(root) {
@@ -102,7 +163,11 @@ fn violations(root: &str, prefixes: &[&str], table: &[(&str, &[&str])], free: &[
         }
         // In a deeper file, `super` is the module itself.
         let deep = inside.iter().count() > 1;
-        let prefixes: Vec<_> = prefixes.iter().copied().filter(|prefix| !(deep && *prefix == "super")).collect();
+        let prefixes: Vec<_> = prefixes
+            .iter()
+            .copied()
+            .filter(|prefix| !(deep && *prefix == "super"))
+            .collect();
         wrong.extend(check(&module, &code(&file), &prefixes, table));
     }
     wrong
@@ -115,7 +180,11 @@ fn check(module: &str, text: &str, prefixes: &[&str], table: &[(&str, &[&str])])
     let used = prefixes.iter().flat_map(|prefix| uses(text, prefix));
     let wrong = used.filter(|used| used != module && !may.contains(&used.as_str()));
     // Names that are no module of the table are items of the parent itself.
-    let modules: BTreeSet<_> = table.iter().map(|(name, _)| *name).chain(["manager", "sharding"]).collect();
+    let modules: BTreeSet<_> = table
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["manager", "sharding"])
+        .collect();
     wrong
         .filter(|used| modules.contains(used.as_str()))
         .map(|used| format!("{module} uses {used}"))
@@ -161,7 +230,9 @@ fn group_heads(group: &str) -> Vec<String> {
 }
 
 fn identifier(text: &str) -> Option<String> {
-    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .unwrap_or(text.len());
     (end > 0).then(|| text[..end].to_owned())
 }
 
@@ -169,7 +240,9 @@ fn identifier(text: &str) -> Option<String> {
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
     let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -181,7 +254,9 @@ fn rust_files(root: &Path) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("tests.rs") {
+            } else if path.extension().is_some_and(|kind| kind == "rs")
+                && !path.ends_with("tests.rs")
+            {
                 files.push(path);
             }
         }

@@ -14,5 +14,7 @@ async fn a_provider_of_another_crate_is_a_provider() {
     let client = kube_sandbox::Sandbox::new().client();
     let fixed = providers::FixedProvider::new().cluster("zoo".parse().unwrap(), client);
     let events: Vec<_> = fixed.clusters().take(2).try_collect().await.unwrap();
-    assert!(matches!(&events[..], [ClusterEvent::Applied(zoo), ClusterEvent::Synced] if zoo.name.as_str() == "zoo"));
+    assert!(
+        matches!(&events[..], [ClusterEvent::Applied(zoo), ClusterEvent::Synced] if zoo.name.as_str() == "zoo")
+    );
 }

@@ -80,7 +80,7 @@ async fn wait_for_turn(guard: &crate::guard::Guard, paused: bool) {
         guard.stopped().await;
     } else if guard.permitted().await.is_err() {
         // Over for good: the cancellation follows.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

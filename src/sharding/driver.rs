@@ -29,6 +29,9 @@ use crate::{
     guard::{FencingToken, Guard},
 };
 
+/// After how long a problem that goes on is said once more.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
 /// What the sharding of this peer says to its manager.
 #[derive(Debug)]
 pub(crate) enum Assignment {
@@ -72,8 +75,8 @@ struct Running {
     requests: FuturesUnordered<BoxFuture<'static, Input>>,
     told: mpsc::Sender<Told>,
     watch: AbortHandle,
-    /// What was last said of each cluster, so that it is said once.
-    said: BTreeMap<Option<ClusterName>, String>,
+    /// What was last said of each cluster, and when, so that it is not said with every attempt.
+    said: BTreeMap<Option<ClusterName>, (String, Instant)>,
     started: bool,
     replaced: bool,
     left: bool,
@@ -160,7 +163,9 @@ impl Running {
             Order::Drained(name) => {
                 let guard = self.guards.get(&name);
                 let unanswered = guard.and_then(Guard::last_unanswered_write);
-                self.step(Input::Drained(name, unanswered));
+                self.step(Input::Drained(name.clone(), unanswered));
+                // A new tenure gets a new one.
+                self.guards.remove(&name);
             }
             Order::Leave => self.leave(),
         }
@@ -260,14 +265,15 @@ impl Running {
         if cluster.is_none() && !self.started {
             self.assign(Assignment::NotStarted(Error::Lease(text.clone())));
         }
-        if self.said.get(&cluster) == Some(&text) {
+        let recently = |(said, at): &(String, Instant)| *said == text && at.elapsed() < SAY_AGAIN;
+        if self.said.get(&cluster).is_some_and(recently) {
             return;
         }
         match &cluster {
             Some(cluster) => tracing::warn!(%cluster, "{text}"),
             None => tracing::warn!("{text}"),
         }
-        self.said.insert(cluster, text);
+        self.said.insert(cluster, (text, Instant::now()));
     }
 
     fn report_watch(&mut self, error: Error) {

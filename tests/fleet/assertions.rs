@@ -1,10 +1,18 @@
 //! What the logs of a fleet must show: pure functions of what was said, so that fake logs can prove them.
 
-use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
-use super::log::{Event, What};
+use super::{
+    ANIMAL, Work,
+    log::{Event, What},
+};
 
 /// The log of one process, and when it had ended for certain.
 #[derive(Clone, Debug)]
@@ -64,7 +72,9 @@ impl Run {
                     None => return wrong(&format!("{cluster} stops, but did not start")),
                 },
                 What::Reconcile { cluster, name } if position(cluster).is_none() => {
-                    return wrong(&format!("{cluster}/{name} is reconciled outside of a tenure"));
+                    return wrong(&format!(
+                        "{cluster}/{name} is reconciled outside of a tenure"
+                    ));
                 }
                 What::Reconcile { .. } | What::Other(_) => {}
             }
@@ -73,7 +83,12 @@ impl Run {
     }
 
     /// When this process reconciled an object, from `since` on.
-    pub(crate) fn reconciled(&self, cluster: &str, name: &str, since: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn reconciled(
+        &self,
+        cluster: &str,
+        name: &str,
+        since: Timestamp,
+    ) -> Option<Timestamp> {
         self.events
             .iter()
             .filter(|event| event.time >= since)
@@ -83,13 +98,27 @@ impl Run {
             .map(|event| event.time)
     }
 
-    /// When this process started to work on a cluster, from `since` on.
-    pub(crate) fn started(&self, cluster: &str, since: Timestamp) -> Option<Timestamp> {
-        self.events
-            .iter()
-            .filter(|event| event.time >= since)
-            .find(|event| matches!(&event.what, What::Start { cluster: c } if c == cluster))
-            .map(|event| event.time)
+    /// The clusters that this process started and reconciled, from `since` on, with the first time of each.
+    pub(crate) fn work(&self, since: Timestamp) -> BTreeMap<String, Work> {
+        let mut started = BTreeMap::new();
+        let mut work = BTreeMap::new();
+        for event in self.events.iter().filter(|event| event.time >= since) {
+            match &event.what {
+                What::Start { cluster } => {
+                    started.entry(cluster).or_insert(event.time);
+                }
+                What::Reconcile { cluster, name } if name == ANIMAL => {
+                    if let Some(started) = started.get(cluster) {
+                        work.entry(cluster.clone()).or_insert_with(|| Work {
+                            started: *started,
+                            reconciled: event.time,
+                        });
+                    }
+                }
+                _ => {}
+            }
+        }
+        work
     }
 }
 
@@ -123,7 +152,9 @@ pub(crate) fn reconcilers(
     name: &str,
     since: Timestamp,
 ) -> BTreeSet<String> {
-    let who = runs.iter().filter(|run| run.reconciled(cluster, name, since).is_some());
+    let who = runs
+        .iter()
+        .filter(|run| run.reconciled(cluster, name, since).is_some());
     who.map(|run| run.peer.clone()).collect()
 }
 
@@ -148,7 +179,11 @@ impl Spread {
 
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let middle = self.sorted.get(self.sorted.len() / 2).copied().unwrap_or_default();
+        let middle = self
+            .sorted
+            .get(self.sorted.len() / 2)
+            .copied()
+            .unwrap_or_default();
         let (count, max) = (self.sorted.len(), self.max());
         write!(f, "p50 {middle:.3?}, max {max:.3?} of {count}")
     }

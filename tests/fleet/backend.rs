@@ -28,7 +28,10 @@ use super::{
 };
 
 /// Who may do everything.
-const ADMIN: User<'_> = User { name: "admin", group: "system:masters" };
+const ADMIN: User<'_> = User {
+    name: "admin",
+    group: "system:masters",
+};
 
 /// Where the replicas keep their Leases.
 pub(crate) const LEASES: &str = "kube-system";
@@ -67,20 +70,34 @@ impl Backend {
                 Kind::Sandbox(Sandbox::new().serve(listener).expect("a server"))
             }
             Self::Real => {
-                let replica = |peer| User { name: peer, group: "replicas" };
+                let replica = |peer| User {
+                    name: peer,
+                    group: "replicas",
+                };
                 let users = peers.iter().map(|peer| replica(peer)).chain([ADMIN]);
                 let users: Vec<_> = users.collect();
                 let mut plane = ControlPlane::start(folder.path(), &users);
-                eventually(Duration::from_secs(60), "the API server writes its key", async || {
-                    plane.check();
-                    plane.has_certificates().then_some(()).ok_or_else(|| "no key".into())
-                })
+                eventually(
+                    Duration::from_secs(60),
+                    "the API server writes its key",
+                    async || {
+                        plane.check();
+                        plane
+                            .has_certificates()
+                            .then_some(())
+                            .ok_or_else(|| "no key".into())
+                    },
+                )
                 .await;
                 Kind::Real(plane)
             }
         };
         let admin = connect(&kind.kubeconfig(ADMIN)).await;
-        let mut server = Server { folder, admin, kind };
+        let mut server = Server {
+            folder,
+            admin,
+            kind,
+        };
         server.ready().await;
         if self == Self::Real {
             for peer in peers {
@@ -106,7 +123,10 @@ impl Server {
     /// The file with which `peer` reaches this server, as itself where the server knows users.
     pub(crate) fn kubeconfig(&self, peer: &str) -> PathBuf {
         let path = self.folder.path().join(format!("{peer}.kubeconfig"));
-        let user = User { name: peer, group: "replicas" };
+        let user = User {
+            name: peer,
+            group: "replicas",
+        };
         let text = self.kind.kubeconfig(user).to_string();
         fs::write(&path, text).expect("the folder takes files");
         path
@@ -114,7 +134,11 @@ impl Server {
 
     /// A client with the rights of `peer`.
     pub(crate) async fn client_of(&self, peer: &str) -> Client {
-        connect(&self.kind.kubeconfig(User { name: peer, group: "replicas" })).await
+        connect(&self.kind.kubeconfig(User {
+            name: peer,
+            group: "replicas",
+        }))
+        .await
     }
 
     /// The file for `kubectl`, with all rights.
@@ -130,7 +154,10 @@ impl Server {
             .await
             .expect("delete the ConfigMaps");
         let namespaces: Api<Namespace> = Api::all(self.admin.clone());
-        namespaces.delete(name, &delete).await.expect("delete the Namespace");
+        namespaces
+            .delete(name, &delete)
+            .await
+            .expect("delete the Namespace");
         // The sandbox has removed it; a real server waits for somebody to say that nothing is left in it.
         if let Some(mut namespace) = namespaces.get_opt(name).await.expect("get the Namespace") {
             namespace.spec.get_or_insert_default().finalizers = Some(Vec::new());
@@ -139,18 +166,33 @@ impl Server {
                 .header(http::header::CONTENT_TYPE, "application/json")
                 .body(body)
                 .expect("a request");
-            self.admin.request::<Value>(request).await.expect("finalize the Namespace");
+            self.admin
+                .request::<Value>(request)
+                .await
+                .expect("finalize the Namespace");
         }
     }
 
     async fn ready(&mut self) {
-        let Kind::Real(plane) = &mut self.kind else { return };
+        let Kind::Real(plane) = &mut self.kind else {
+            return;
+        };
         let admin = self.admin.clone();
-        eventually(Duration::from_secs(60), "the API server is ready", async || {
-            plane.check();
-            let request = http::Request::get("/readyz").body(Vec::new()).expect("a request");
-            admin.request_text(request).await.map(drop).map_err(|error| error.to_string())
-        })
+        eventually(
+            Duration::from_secs(60),
+            "the API server is ready",
+            async || {
+                plane.check();
+                let request = http::Request::get("/readyz")
+                    .body(Vec::new())
+                    .expect("a request");
+                admin
+                    .request_text(request)
+                    .await
+                    .map(drop)
+                    .map_err(|error| error.to_string())
+            },
+        )
         .await;
     }
 
@@ -162,14 +204,14 @@ impl Server {
             json!({"apiGroups": [group], "resources": [resource], "verbs": verbs})
         };
         let role = |kind: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": peer});
-        let subjects = json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": peer}]);
+        let subjects =
+            json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": peer}]);
         let admin = || self.admin.clone();
         let rules = json!({"metadata": metadata, "rules": [
             rule("coordination.k8s.io", "leases", "get list watch create update delete"),
         ]});
         post::<Role>(&Api::namespaced(admin(), LEASES), rules).await;
-        let binding =
-            json!({"metadata": metadata, "roleRef": role("Role"), "subjects": subjects});
+        let binding = json!({"metadata": metadata, "roleRef": role("Role"), "subjects": subjects});
         post::<RoleBinding>(&Api::namespaced(admin(), LEASES), binding).await;
         let metadata = json!({"name": peer});
         let rules = json!({"metadata": metadata, "rules": [
@@ -185,11 +227,21 @@ impl Server {
         let client = self.client_of(peer).await;
         let leases: Api<Lease> = Api::namespaced(client.clone(), LEASES);
         let maps: Api<ConfigMap> = Api::all(client);
-        eventually(Duration::from_secs(10), "the replica has its rights", async || {
-            let params = ListParams::default().limit(1);
-            leases.list(&params).await.map_err(|error| error.to_string())?;
-            maps.list(&params).await.map(drop).map_err(|error| error.to_string())
-        })
+        eventually(
+            Duration::from_secs(10),
+            "the replica has its rights",
+            async || {
+                let params = ListParams::default().limit(1);
+                leases
+                    .list(&params)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                maps.list(&params)
+                    .await
+                    .map(drop)
+                    .map_err(|error| error.to_string())
+            },
+        )
         .await;
     }
 }
@@ -198,7 +250,10 @@ impl Drop for Server {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.folder.disable_cleanup(true);
-            eprintln!("the files of this test are in {}", self.folder.path().display());
+            eprintln!(
+                "the files of this test are in {}",
+                self.folder.path().display()
+            );
         }
     }
 }
@@ -237,5 +292,7 @@ where
     K: Clone + fmt::Debug + DeserializeOwned + Serialize,
 {
     let object: K = serde_json::from_value(object).expect("the object has the form of its kind");
-    api.create(&PostParams::default(), &object).await.expect("create an object");
+    api.create(&PostParams::default(), &object)
+        .await
+        .expect("create an object");
 }

@@ -48,7 +48,8 @@ impl ControlPlane {
         let assets = assets();
         let port = TcpSocket::new_v4().expect("a socket");
         port.set_reuseport(true).expect("SO_REUSEPORT");
-        port.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+        port.bind(SocketAddr::from(([127, 0, 0, 1], 0)))
+            .expect("a port");
         let number = port.local_addr().expect("it is bound").port();
         let certs = folder.join("certs");
         let mut plane = Self {
@@ -66,29 +67,37 @@ impl ControlPlane {
         fs::write(&tokens, lines.collect::<String>()).expect("the folder takes files");
         let key = certs.join("apiserver.key");
         let socket = format!("unix://{}", folder.join("etcd.sock").display());
-        plane.spawn("etcd", &assets, &[
-            ("data-dir", &show(&folder.join("etcd"))),
-            ("listen-client-urls", &socket),
-            ("advertise-client-urls", "http://127.0.0.1:0"),
-            ("listen-peer-urls", "http://127.0.0.1:0"),
-            ("unsafe-no-fsync", "true"),
-        ]);
-        plane.spawn("kube-apiserver", &assets, &[
-            ("etcd-servers", &socket),
-            ("bind-address", "127.0.0.1"),
-            ("advertise-address", "127.0.0.1"),
-            ("endpoint-reconciler-type", "none"),
-            ("secure-port", &number.to_string()),
-            ("permit-port-sharing", "true"),
-            ("cert-dir", &show(&certs)),
-            ("service-account-issuer", "https://kubernetes.default.svc"),
-            ("service-account-key-file", &show(&key)),
-            ("service-account-signing-key-file", &show(&key)),
-            ("service-cluster-ip-range", "10.0.0.0/24"),
-            ("token-auth-file", &show(&tokens)),
-            ("authorization-mode", "RBAC"),
-            ("disable-admission-plugins", "ServiceAccount"),
-        ]);
+        plane.spawn(
+            "etcd",
+            &assets,
+            &[
+                ("data-dir", &show(&folder.join("etcd"))),
+                ("listen-client-urls", &socket),
+                ("advertise-client-urls", "http://127.0.0.1:0"),
+                ("listen-peer-urls", "http://127.0.0.1:0"),
+                ("unsafe-no-fsync", "true"),
+            ],
+        );
+        plane.spawn(
+            "kube-apiserver",
+            &assets,
+            &[
+                ("etcd-servers", &socket),
+                ("bind-address", "127.0.0.1"),
+                ("advertise-address", "127.0.0.1"),
+                ("endpoint-reconciler-type", "none"),
+                ("secure-port", &number.to_string()),
+                ("permit-port-sharing", "true"),
+                ("cert-dir", &show(&certs)),
+                ("service-account-issuer", "https://kubernetes.default.svc"),
+                ("service-account-key-file", &show(&key)),
+                ("service-account-signing-key-file", &show(&key)),
+                ("service-cluster-ip-range", "10.0.0.0/24"),
+                ("token-auth-file", &show(&tokens)),
+                ("authorization-mode", "RBAC"),
+                ("disable-admission-plugins", "ServiceAccount"),
+            ],
+        );
         plane
     }
 
@@ -113,7 +122,11 @@ impl ControlPlane {
     fn spawn(&mut self, name: &'static str, assets: &Path, flags: &[(&str, &str)]) {
         let log = File::create(self.folder.join(format!("{name}.log"))).expect("a log file");
         let child = Command::new(assets.join(name))
-            .args(flags.iter().map(|(flag, value)| format!("--{flag}={value}")))
+            .args(
+                flags
+                    .iter()
+                    .map(|(flag, value)| format!("--{flag}={value}")),
+            )
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
@@ -168,11 +181,18 @@ fn folder() -> PathBuf {
     }
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/assets/kubernetes/go.mod");
     let module = fs::read_to_string(module).unwrap_or_default();
-    let mut words = module.split_whitespace().skip_while(|word| *word != "k8s.io/kubernetes");
-    let version = words.nth(1).unwrap_or("unknown");
+    let version = module.lines().find_map(|line| {
+        let line = line.trim().strip_prefix("require ").unwrap_or(line.trim());
+        let rest = line.strip_prefix("k8s.io/kubernetes ")?;
+        rest.split(" ").next()
+    });
+    let version = version.unwrap_or("unknown");
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(".cache");
-    cache.unwrap_or_else(home).join("multicluster/control-plane").join(version)
+    cache
+        .unwrap_or_else(home)
+        .join("multicluster/control-plane")
+        .join(version)
 }
 
 fn show(path: &Path) -> String {

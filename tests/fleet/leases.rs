@@ -73,14 +73,19 @@ impl LeaseWatch {
     /// All changes of Leases under a prefix, oldest first.
     pub(crate) fn changes(&self, prefix: &str) -> Vec<Change> {
         let seen = lock(&self.seen);
-        let under = seen.changes.iter().filter(|change| change.lease.starts_with(prefix));
+        let under = seen
+            .changes
+            .iter()
+            .filter(|change| change.lease.starts_with(prefix));
         under.cloned().collect()
     }
 
     /// When the Lease first had a holder.
     pub(crate) fn first_held(&self, lease: &str) -> Option<Timestamp> {
         let changes = self.changes(lease);
-        let mut held = changes.iter().filter(|change| change.lease == lease && change.after.is_some());
+        let mut held = changes
+            .iter()
+            .filter(|change| change.lease == lease && change.after.is_some());
         held.next().map(|change| change.time)
     }
 
@@ -132,7 +137,12 @@ impl Seen {
     fn set(&mut self, lease: String, after: Option<String>, time: Timestamp) {
         let before = self.present.insert(lease.clone(), after.clone()).flatten();
         if before != after {
-            self.changes.push(Change { time, lease, before, after });
+            self.changes.push(Change {
+                time,
+                lease,
+                before,
+                after,
+            });
         }
     }
 }

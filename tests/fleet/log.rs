@@ -63,15 +63,24 @@ impl Event {
             text.ok_or_else(|| wrong(&format!("no {key:?}")))
         };
         let what = match message.as_str() {
-            "synchronization start" => What::Start { cluster: text("cluster")? },
-            "synchronization stop" => What::Stop { cluster: text("cluster")? },
+            "synchronization start" => What::Start {
+                cluster: text("cluster")?,
+            },
+            "synchronization stop" => What::Stop {
+                cluster: text("cluster")?,
+            },
             "Reconciling ConfigMap" => What::Reconcile {
                 cluster: text("cluster")?,
                 name: text("name")?,
             },
             _ => What::Other(message),
         };
-        Ok(Self { time, level, what, fields })
+        Ok(Self {
+            time,
+            level,
+            what,
+            fields,
+        })
     }
 }
 

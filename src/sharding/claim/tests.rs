@@ -145,7 +145,10 @@ impl Play {
 use super::super::record::Foreign;
 
 fn hold(rank: u32) -> Goal {
-    Goal::Hold { rank, marks: Marks::default() }
+    Goal::Hold {
+        rank,
+        marks: Marks::default(),
+    }
 }
 
 fn ok(record: &Record) -> Answer {
@@ -169,7 +172,12 @@ fn a_free_lease_is_taken_by_one_write_on_the_seen_version() {
     let free = play.foreign("");
     play.see(&free);
     match play.request() {
-        Request::Replace { uid, version, content, .. } => {
+        Request::Replace {
+            uid,
+            version,
+            content,
+            ..
+        } => {
             assert_eq!((uid.as_str(), version), ("u", free.version));
             assert_eq!((content.holder.as_str(), content.transitions), ("a", 1));
         }
@@ -193,7 +201,10 @@ fn a_standing_lease_is_read_again_and_then_taken_on_that_version() {
     play.see(&held);
     assert!(play.pause() > 15 * SECOND);
     play.wait(15 * SECOND);
-    assert!(play.pause() > Duration::ZERO, "exactly L is not more than L");
+    assert!(
+        play.pause() > Duration::ZERO,
+        "exactly L is not more than L"
+    );
     play.wait(Duration::from_millis(1));
     assert_eq!(play.request(), Request::Get);
     play.answer(Duration::ZERO, ok(&held));
@@ -236,7 +247,10 @@ fn nobody_is_robbed_after_an_outage() {
     assert_eq!(play.next(), Step::Idle, "without contact nothing is known");
     play.contact = true;
     play.grace = play.now;
-    assert!(play.pause() > 15 * SECOND, "the holder could not renew either");
+    assert!(
+        play.pause() > 15 * SECOND,
+        "the holder could not renew either"
+    );
 }
 
 #[test]
@@ -281,7 +295,9 @@ fn a_write_that_did_happen_is_adopted_without_extending_the_deadline() {
     assert_eq!(play.answer(Duration::ZERO, ok(&applied)), None);
     assert_eq!(play.claim.tenure().unwrap().deadline, deadline);
     // Renewed at once, on the adopted version.
-    assert!(matches!(play.request(), Request::Replace { version, .. } if version == applied.version));
+    assert!(
+        matches!(play.request(), Request::Replace { version, .. } if version == applied.version)
+    );
 }
 
 #[test]
@@ -338,7 +354,10 @@ fn a_conflict_is_read_and_renewed_at_once_the_first_time() {
     assert_eq!(play.answer(Duration::ZERO, ok(&annotated)), None);
     assert!(matches!(play.request(), Request::Replace { .. }));
     play.answer(Duration::ZERO, Answer::Conflict);
-    assert!(play.pause() > Duration::ZERO, "the second time with back-off");
+    assert!(
+        play.pause() > Duration::ZERO,
+        "the second time with back-off"
+    );
 }
 
 #[test]
@@ -346,7 +365,9 @@ fn a_renewal_always_changes_the_renew_time() {
     let mut play = Play::acquired();
     let written = play.claim.record().unwrap().renew_time.unwrap();
     // The wall clock went back.
-    play.goal = Goal::Keep { marks: Marks::default() };
+    play.goal = Goal::Keep {
+        marks: Marks::default(),
+    };
     play.claim.renew_now();
     play.now = Moment(100 * SECOND);
     match play.request() {
@@ -408,7 +429,10 @@ fn an_own_lease_that_is_deleted_is_lost_and_made_again_after_the_margin() {
     let mut play = Play::acquired();
     let mut last = play.claim.record().unwrap().clone();
     last.version += 1;
-    assert_eq!(play.with(|claim, env| claim.deleted(&last, env)), Some(Change::Lost));
+    assert_eq!(
+        play.with(|claim, env| claim.deleted(&last, env)),
+        Some(Change::Lost)
+    );
     assert_eq!(play.pause(), play.timings.margin());
 }
 
@@ -418,14 +442,20 @@ fn a_lease_that_is_missing_without_a_final_version_is_judged_by_the_own_deadline
     let mut play = Play::acquired();
     play.with(|claim, env| claim.unlisted(env.now, env));
     assert_eq!(play.request(), Request::Get);
-    assert_eq!(play.answer(Duration::ZERO, Answer::NotFound), Some(Change::Lost));
+    assert_eq!(
+        play.answer(Duration::ZERO, Answer::NotFound),
+        Some(Change::Lost)
+    );
     assert_eq!(play.pause(), play.timings.margin());
     // After it somebody may have, and may work until now.
     let mut play = Play::acquired();
     play.wait(20 * SECOND);
     play.with(|claim, env| claim.unlisted(env.now, env));
     assert_eq!(play.request(), Request::Get);
-    assert_eq!(play.answer(Duration::ZERO, Answer::NotFound), Some(Change::Lost));
+    assert_eq!(
+        play.answer(Duration::ZERO, Answer::NotFound),
+        Some(Change::Lost)
+    );
     assert_eq!(play.pause(), 15 * SECOND);
 }
 
@@ -443,13 +473,21 @@ fn old_news_changes_nothing() {
 fn release_clears_the_holder_on_the_own_version() {
     let mut play = Play::acquired();
     let version = play.claim.record().unwrap().version;
-    play.goal = Goal::Release { not_before: play.now + SECOND, marks: Marks::default() };
+    play.goal = Goal::Release {
+        not_before: play.now + SECOND,
+        marks: Marks::default(),
+    };
     assert_eq!(play.pause(), SECOND);
     play.wait(SECOND);
     let request = play.request();
-    assert!(matches!(&request, Request::Replace { version: on, content, .. } if *on == version && content.holder.is_empty()));
+    assert!(
+        matches!(&request, Request::Replace { version: on, content, .. } if *on == version && content.holder.is_empty())
+    );
     let record = play.stored(&request);
-    assert_eq!(play.answer(Duration::ZERO, ok(&record)), Some(Change::Released));
+    assert_eq!(
+        play.answer(Duration::ZERO, ok(&record)),
+        Some(Change::Released)
+    );
     assert_eq!(play.next(), Step::Idle);
 }
 
@@ -477,7 +515,13 @@ fn a_removed_cluster_is_deleted_on_the_seen_version() {
     play.goal = Goal::Delete { after: 2 * SECOND };
     assert_eq!(play.pause(), 2 * SECOND);
     play.wait(2 * SECOND);
-    assert_eq!(play.request(), Request::Delete { uid: "u".into(), version: free.version });
+    assert_eq!(
+        play.request(),
+        Request::Delete {
+            uid: "u".into(),
+            version: free.version
+        }
+    );
     play.answer(Duration::ZERO, Answer::Deleted);
     assert!(play.claim.is_over());
 }

@@ -27,13 +27,28 @@ fn run(peer: &str, ended: Option<u32>, script: &[(u32, &str)]) -> Run {
 }
 
 fn time(second: u32) -> Timestamp {
-    format!("2025-01-01T00:00:{second:02}.000001Z").parse().unwrap()
+    format!("2025-01-01T00:00:{second:02}.000001Z")
+        .parse()
+        .unwrap()
 }
 
 #[test]
 fn a_hand_over_is_fine() {
-    let a = run("a", None, &[(1, "start zoo"), (2, "reconcile zoo"), (3, "stop zoo"), (9, "start zoo")]);
-    let b = run("b", None, &[(4, "start zoo"), (5, "reconcile zoo"), (6, "stop zoo")]);
+    let a = run(
+        "a",
+        None,
+        &[
+            (1, "start zoo"),
+            (2, "reconcile zoo"),
+            (3, "stop zoo"),
+            (9, "start zoo"),
+        ],
+    );
+    let b = run(
+        "b",
+        None,
+        &[(4, "start zoo"), (5, "reconcile zoo"), (6, "stop zoo")],
+    );
     assert_eq!(check_exclusive(&[a, b]), Ok(()));
 }
 
@@ -69,7 +84,11 @@ fn a_killed_one_may_not_be_at_work_when_the_next_starts() {
 
 #[test]
 fn work_after_the_stop_is_found() {
-    let a = run("a", None, &[(1, "start zoo"), (2, "stop zoo"), (3, "reconcile zoo")]);
+    let a = run(
+        "a",
+        None,
+        &[(1, "start zoo"), (2, "stop zoo"), (3, "reconcile zoo")],
+    );
     let problem = check_exclusive(&[a]).unwrap_err();
     assert!(problem.contains("outside of a tenure"), "{problem}");
 }
@@ -95,7 +114,11 @@ fn all_who_reconcile_are_named() {
 #[test]
 fn lines_in_another_form_are_kept_apart() {
     let log = Log::default();
-    for line in ["thread 'main' panicked", r#"{"time":"now","level":"INFO","message":"x"}"#, "{}"] {
+    for line in [
+        "thread 'main' panicked",
+        r#"{"time":"now","level":"INFO","message":"x"}"#,
+        "{}",
+    ] {
         log.push(line);
     }
     assert_eq!((log.events().len(), log.strange().len()), (0, 3));

@@ -1,0 +1,8 @@
+//! Whole managers in one process, against the API server in memory, under paused time.
+//!
+//! Nothing here waits for real: an hour of renewals takes a moment, and every run sees the same times.
+
+mod controllers;
+mod fleet;
+mod namespaces;
+mod ownership;
