@@ -44,6 +44,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `namespace` | `providers::NamespaceProvider`: every Namespace of one cluster is a cluster of its own |
+//! | `testing` | `testing`: a simulation of whole fleets |
 //!
 //! TLS and the version of the Kubernetes API are the program's choice: enable `rustls-tls` with `ring` or `aws-lc-rs` (or
 //! `openssl-tls`) on `kube`, and a version on `k8s-openapi`.
@@ -63,6 +64,8 @@ mod manager;
 mod provider;
 pub mod sharding;
 mod shutdown;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[path = "../providers/mod.rs"]
 pub mod providers;

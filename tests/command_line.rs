@@ -1,7 +1,10 @@
 //! The command line of the example: what is wrong is told in one line, and the demo looks after its replicas.
 
 #[path = "fleet"]
-#[allow(dead_code, reason = "the scenarios of tests/control_plane.rs use the rest")]
+#[allow(
+    dead_code,
+    reason = "the scenarios of tests/control_plane.rs use the rest"
+)]
 mod fleet {
     pub(crate) mod eventually;
     pub(crate) mod log;
@@ -10,35 +13,20 @@ mod fleet {
     pub(crate) mod replica;
 }
 
+#[path = "command_line/demo.rs"]
+mod demo;
 #[path = "command_line/responder.rs"]
 mod responder;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    net::TcpListener,
-    path::Path,
-    time::Duration,
-};
+use std::{fs, net::TcpListener, path::Path, time::Duration};
 
-use fleet::{
-    eventually::eventually,
-    log::{Event, What},
-    program::program,
-    replica::{self, Replica},
-};
-use jiff::Timestamp;
+use fleet::{program::program, replica::Replica};
 use responder::Responder;
-use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
-use tokio::sync::Mutex;
 
 const SECOND: Duration = Duration::from_secs(1);
 const PEERS: [&str; 2] = ["sharded-namespace-0", "sharded-namespace-1"];
-
-/// One demo at a time: each is three processes.
-static TURN: Mutex<()> = Mutex::const_new(());
 
 /// How a process ended that should not have lasted.
 struct Outcome {
@@ -56,16 +44,31 @@ async fn wrong_settings_are_told_in_one_line() {
     let long = "x".repeat(300);
     let cases: [(&[&str], &[&str]); 8] = [
         (&["--no-such-flag"], &["--no-such-flag", "--help"]),
-        (&["--lease-duration", "nonsense"], &["--lease-duration", "nonsense", "15s"]),
-        (&["--lease-duration", "4s"], &["lease duration", "at least 5s", "4s"]),
-        (&["--lease-duration", "5s", "--renew-interval", "3s"], &["renew interval", "3.00s", "5s"]),
+        (
+            &["--lease-duration", "nonsense"],
+            &["--lease-duration", "nonsense", "15s"],
+        ),
+        (
+            &["--lease-duration", "4s"],
+            &["lease duration", "at least 5s", "4s"],
+        ),
+        (
+            &["--lease-duration", "5s", "--renew-interval", "3s"],
+            &["renew interval", "3.00s", "5s"],
+        ),
         (&["--peer", ""], &["peer"]),
-        (&["--peer", &long], &["peer", "300"]),
+        (&["--peer", &long], &["peer id", "253 bytes"]),
         (&["--weight", "5000000000"], &["--weight"]),
-        (&["--shard-lease-prefix", "mcr-peer-x"], &["mcr-peer-x", "overlap"]),
+        (
+            &["--shard-lease-prefix", "mcr-peer-x"],
+            &["mcr-peer-x", "overlap"],
+        ),
     ];
     for (args, words) in cases {
-        let args: Vec<_> = ["--kubeconfig", &good].into_iter().chain(args.iter().copied()).collect();
+        let args: Vec<_> = ["--kubeconfig", &good]
+            .into_iter()
+            .chain(args.iter().copied())
+            .collect();
         let outcome = run(folder.path(), &args, 2 * SECOND).await;
         outcome.check(2, &args, words);
     }
@@ -85,13 +88,17 @@ async fn an_unusable_kubeconfig_is_told_in_one_line() {
     let no_yaml = file("no-yaml", "{ this is: [no YAML\n\tat all");
     let empty = file("empty", "");
     let prose = file("prose", "hello\n");
-    let cases: [(&[&str], &[&str]); 6] = [
+    let cases: [(&[&str], &[&str]); 7] = [
         (&["--kubeconfig", &missing], &[&missing, "No such file"]),
+        (&["--kubeconfig", &missing, "--replicas", "2"], &[&missing]),
         (&["--kubeconfig", &is_folder], &[&is_folder]),
         (&["--kubeconfig", &no_yaml], &[&no_yaml]),
         (&["--kubeconfig", &empty], &[&empty]),
         (&["--kubeconfig", &prose], &[&prose]),
-        (&["--kubeconfig", &good, "--context", "elsewhere"], &[&good, "elsewhere"]),
+        (
+            &["--kubeconfig", &good, "--context", "elsewhere"],
+            &[&good, "elsewhere"],
+        ),
     ];
     for (args, words) in cases {
         let outcome = run(folder.path(), args, 2 * SECOND).await;
@@ -140,7 +147,14 @@ async fn a_server_without_leases_ends_the_start() {
             "kind": "NamespaceList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": [],
         });
         let watch = path.contains("watch=true");
-        (200, if watch { String::new() } else { list.to_string() })
+        (
+            200,
+            if watch {
+                String::new()
+            } else {
+                list.to_string()
+            },
+        )
     });
     gives_up(&server.url(), &["coordination.k8s.io", "404"]).await;
 }
@@ -148,148 +162,36 @@ async fn a_server_without_leases_ends_the_start() {
 async fn gives_up(url: &str, words: &[&str]) {
     let folder = TempDir::new().unwrap();
     let kubeconfig = kubeconfig(folder.path(), url);
-    let args = ["--kubeconfig", &kubeconfig, "--peer", PEERS[0], "--startup-timeout", "2s"];
+    let args = [
+        "--kubeconfig",
+        &kubeconfig,
+        "--peer",
+        PEERS[0],
+        "--startup-timeout",
+        "2s",
+    ];
     let outcome = run(folder.path(), &args, 10 * SECOND).await;
     outcome.check(1, &args, words);
-    assert!(outcome.took >= 2 * SECOND, "it gave up after {:?}", outcome.took);
-    assert!(outcome.took <= 4 * SECOND, "it gave up after {:?} only", outcome.took);
-}
-
-// === the demo ===
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_demo_starts_and_ends_with_ctrl_c() {
-    let _turn = TURN.lock().await;
-    let folder = TempDir::new().unwrap();
-    let mut demo = Replica::start(program(), folder.path(), "demo", [""; 0]);
-    let log = demo.log.clone();
-    let said = |replica: &str, message: &str| {
-        log.strange().iter().any(|line| line.contains(replica) && line.contains(message))
-    };
-    eventually(5 * SECOND, "both replicas work", async || {
-        let works = |peer: &str| said(&format!("{peer} | "), "\tsynchronization start\t");
-        PEERS.iter().all(|peer| works(peer)).then_some(()).ok_or_else(|| log.strange().join("\n"))
-    })
-    .await;
-    demo.signal(Signal::INT);
-    let status = demo.wait(10 * SECOND).await;
-    assert_eq!(status.code(), Some(0), "{status}");
-    for peer in PEERS {
-        let ended = format!("\treplica ended\t{{\"replica\": \"{peer}\"");
-        assert!(said(&ended, "\"exit status: 0\""), "{}", log.strange().join("\n"));
-    }
-    assert_eq!(demo.stderr(), "");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_demo_starts_a_killed_replica_again() {
-    let _turn = TURN.lock().await;
-    let folder = TempDir::new().unwrap();
-    let mut demo = demo(folder.path());
-    let before = shares(&demo).await;
-    let (victim, other) = (PEERS[0], PEERS[1]);
-    let (killed, pid) = (Timestamp::now(), pids(&demo)[victim]);
-    replica::send(pid, Signal::KILL).unwrap();
-
-    let log = demo.log.clone();
-    let started_by = |peer: &str| {
-        let events = log.events();
-        let late = events.iter().filter(|event| event.time > killed && of(event, peer));
-        let starts = late.filter_map(|event| match &event.what {
-            What::Start { cluster } => Some(cluster.clone()),
-            _ => None,
-        });
-        starts.collect::<BTreeSet<_>>()
-    };
-    eventually(7 * SECOND, "the other takes its clusters over", async || {
-        let taken = started_by(other);
-        taken.is_superset(&before[victim]).then_some(()).ok_or_else(|| format!("{taken:?}"))
-    })
-    .await;
-    eventually(20 * SECOND, "it gets its share back", async || {
-        let back = started_by(victim);
-        (back == before[victim]).then_some(()).ok_or_else(|| format!("{back:?}"))
-    })
-    .await;
-    assert_ne!(pids(&demo)[victim], pid, "it is another process");
-
-    demo.signal(Signal::INT);
-    let status = demo.wait(10 * SECOND).await;
-    assert_eq!(status.code(), Some(0), "{status}");
-    assert_eq!(log.strange(), [""; 0], "lines of another form");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_replicas_of_a_killed_demo_end() {
-    let _turn = TURN.lock().await;
-    let folder = TempDir::new().unwrap();
-    let mut demo = demo(folder.path());
-    shares(&demo).await;
-    let pids = pids(&demo);
-    assert!(pids.values().all(|pid| is_alive(*pid)), "{pids:?}");
-    demo.kill().await;
-    eventually(10 * SECOND, "the replicas end", async || {
-        let alive: Vec<_> = pids.values().filter(|pid| is_alive(**pid)).collect();
-        alive.is_empty().then_some(()).ok_or_else(|| format!("{alive:?}"))
-    })
-    .await;
-}
-
-fn demo(folder: &Path) -> Replica {
-    let args = ["--lease-duration", "5s", "--log-format", "json"];
-    Replica::start(program(), folder, "demo", args)
-}
-
-/// What each replica of a demo works on, once all eight Namespaces have an owner and both replicas have some.
-async fn shares(demo: &Replica) -> BTreeMap<String, BTreeSet<String>> {
-    eventually(10 * SECOND, "the demo has settled", async || {
-        let mut shares: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for event in demo.log.events() {
-            for peer in PEERS.into_iter().filter(|peer| of(&event, peer)) {
-                let share = shares.entry(peer.to_owned()).or_default();
-                match &event.what {
-                    What::Start { cluster } => drop(share.insert(cluster.clone())),
-                    What::Stop { cluster } => drop(share.remove(cluster)),
-                    _ => {}
-                }
-            }
-        }
-        let sizes: Vec<_> = shares.values().map(BTreeSet::len).collect();
-        let settled = sizes.iter().sum::<usize>() == 8 && sizes.len() == 2 && !sizes.contains(&0);
-        settled.then_some(shares).ok_or_else(|| format!("{sizes:?}"))
-    })
-    .await
-}
-
-/// The process of each replica, as the demo last said.
-fn pids(demo: &Replica) -> BTreeMap<String, u32> {
-    let events = demo.log.events();
-    let started = events.iter().filter(|event| event.what == What::Other("replica started".into()));
-    let pid = |event: &Event| {
-        let pid = u32::try_from(event.fields.get("pid")?.as_u64()?).ok()?;
-        Some((event.fields.get("replica")?.as_str()?.to_owned(), pid))
-    };
-    let pids: BTreeMap<_, _> = started.filter_map(|event| pid(event)).collect();
-    assert_eq!(pids.len(), 2, "{pids:?}");
-    pids
-}
-
-fn of(event: &Event, peer: &str) -> bool {
-    event.fields.get("peer").and_then(Value::as_str) == Some(peer)
-}
-
-/// Whether a process runs; one that nobody has waited for yet does not.
-fn is_alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().next());
-    !matches!(state, None | Some("Z" | "X"))
+    assert!(
+        outcome.took >= 2 * SECOND,
+        "it gave up after {:?}",
+        outcome.took
+    );
+    assert!(
+        outcome.took <= 4 * SECOND,
+        "it gave up after {:?} only",
+        outcome.took
+    );
 }
 
 // === impl Outcome ===
 
 impl Outcome {
     fn check(&self, code: i32, args: &[&str], words: &[&str]) {
-        let said = format!("{args:?} -> {:?} after {:?}: {:?}", self.code, self.took, self.stderr);
+        let said = format!(
+            "{args:?} -> {:?} after {:?}: {:?}",
+            self.code, self.took, self.stderr
+        );
         println!("{said}");
         assert_eq!(self.code, Some(code), "{said}");
         assert_eq!(self.stderr.lines().count(), 1, "not one line: {said}");
@@ -297,7 +199,10 @@ impl Outcome {
             assert!(self.stderr.contains(word), "no {word:?}: {said}");
         }
         for word in ["panicked", "backtrace", "RUST_", "Some(", "Error {"] {
-            assert!(!self.stderr.contains(word), "{word:?} is not for people: {said}");
+            assert!(
+                !self.stderr.contains(word),
+                "{word:?} is not for people: {said}"
+            );
         }
     }
 }

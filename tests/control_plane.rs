@@ -49,6 +49,17 @@ async fn real_crash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sandbox_suspended() {
+    scenarios::suspended(Sandbox).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
+async fn real_suspended() {
+    scenarios::suspended(Real).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sandbox_changes() {
     scenarios::changes(Sandbox).await;
 }
@@ -68,11 +79,6 @@ async fn sandbox_namespaces_come_and_go() {
 #[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
 async fn real_namespaces_come_and_go() {
     scenarios::namespaces_come_and_go(Real).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sandbox_starts() {
-    Backend::start(Sandbox, &["sharded-namespace-0".to_owned()]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,6 +102,13 @@ async fn real_replicas_have_their_rights_and_no_more() {
     map.metadata.name = Some("elephant".into());
     let refused = maps.create(&PostParams::default(), &map).await;
     assert!(matches!(refused, Err(kube::Error::Api(status)) if status.is_forbidden()));
-    server.delete_namespace("default").await;
-    assert!(namespaces.get_opt("default").await.unwrap().is_none());
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some("zoo".into());
+    let all: Api<Namespace> = Api::all(server.admin.clone());
+    all.create(&PostParams::default(), &namespace)
+        .await
+        .unwrap();
+    assert!(namespaces.get_opt("zoo").await.unwrap().is_some());
+    server.delete_namespace("zoo").await;
+    assert!(namespaces.get_opt("zoo").await.unwrap().is_none());
 }

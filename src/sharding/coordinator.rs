@@ -62,6 +62,12 @@ pub(crate) enum Input {
     },
     /// An engagement has ended; a write was last given up without an answer at this time.
     Drained(ClusterName, Option<Moment>),
+    /// This peer wants another share of the clusters.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(dead_code, reason = "no setting changes at run time yet")
+    )]
+    Weight(u32),
     /// Give everything up.
     Leave,
 }
@@ -230,6 +236,7 @@ impl Coordinator {
             Input::Drained(name, unanswered) => {
                 self.fence(&name, fence::Event::Drained(unanswered), turn);
             }
+            Input::Weight(weight) => self.membership(membership::Event::Weight(weight), turn),
             Input::Leave => self.membership(membership::Event::Leave, turn),
         }
     }
@@ -415,10 +422,10 @@ impl Coordinator {
             sharder: &*self.sharder,
         };
         let commands = fence.step(event, &view);
-        if let Some(due) = fence.due() {
+        let done = fence.is_done();
+        if let Some(due) = fence.due().filter(|_| !done) {
             self.timers.insert((due, name.clone()));
         }
-        let done = fence.is_done();
         let lease = names::lease_name(&self.fence_prefix, name.as_str());
         for command in commands {
             match command {

@@ -40,6 +40,8 @@ pub(crate) enum Event<'a> {
     Listed(Moment, &'a [&'a str]),
     /// The outcome of the last request for the own Lease, and when it was sent.
     Answer(Moment, Answer),
+    /// This peer wants another share of the clusters.
+    Weight(u32),
     /// This peer is to give everything up.
     Leave,
     /// All clusters are given up.
@@ -259,6 +261,11 @@ impl Membership {
                 None
             }
             Event::Answer(sent, answer) => self.answered(sent, answer, now, wall, timings),
+            Event::Weight(weight) => {
+                self.own.weight = weight;
+                self.claim.renew_now();
+                None
+            }
             Event::Leave => {
                 self.leaving.get_or_insert(Leaving {
                     since: now,

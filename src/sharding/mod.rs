@@ -52,6 +52,17 @@ pub use timings::Timings;
 pub(crate) use alone::run as alone;
 pub(crate) use driver::{Assignment, Driver, Order};
 
+/// What the simulation of a fleet is made of.
+#[cfg(feature = "testing")]
+pub(crate) mod internals {
+    pub(crate) use super::{
+        coordinator::{Command, Coordinator, Input, Settings},
+        fence::Command as FenceCommand,
+        names::lease_name,
+        record::{Answer, Content, Foreign, Record, Request},
+    };
+}
+
 use crate::{
     clock::{Clock, SystemClock},
     error::{Error, Report, Result},

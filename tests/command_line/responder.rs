@@ -1,7 +1,7 @@
 //! An HTTP server that is no API server.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::Arc,
     thread,
@@ -37,23 +37,28 @@ impl Responder {
 
 /// One request and its answer; the rest of the request is of no interest.
 fn converse(stream: TcpStream, answer: &dyn Fn(&str) -> (u16, String)) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    let first = lines.next().transpose()?.unwrap_or_default();
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut first = String::new();
+    reader.read_line(&mut first)?;
     let mut length = 0;
-    for line in lines.by_ref() {
-        let line = line?.to_ascii_lowercase();
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-        if line.is_empty() {
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        if line.trim().is_empty() {
             break;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
         }
     }
     // An unread body would reset the connection before the answer is read.
-    let mut body = vec![0; length];
-    std::io::Read::read_exact(&mut lines.into_inner(), &mut body)?;
+    reader.read_exact(&mut vec![0; length])?;
     let (status, body) = answer(first.split(' ').nth(1).unwrap_or("/"));
-    let kind = if body.starts_with('{') { "application/json" } else { "text/plain" };
+    let kind = if body.starts_with('{') {
+        "application/json"
+    } else {
+        "text/plain"
+    };
     let mut stream = stream;
     write!(
         stream,

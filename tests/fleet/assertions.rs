@@ -82,6 +82,39 @@ impl Run {
         Ok(tenures)
     }
 
+    /// The two lives of a process that stood still from `stopped` to `resumed`.
+    ///
+    /// Tenures that were open at `stopped` ended then, and their late stops are left out of the second life: whatever
+    /// else is done under them is done outside of a tenure.
+    pub(crate) fn split(self, stopped: Timestamp, resumed: Timestamp) -> [Self; 2] {
+        let Self {
+            peer,
+            events,
+            ended,
+        } = self;
+        let (first, mut second): (Vec<_>, Vec<_>) =
+            events.into_iter().partition(|event| event.time < resumed);
+        let mut begun = BTreeSet::new();
+        second.retain(|event| match &event.what {
+            What::Start { cluster } => begun.insert(cluster.clone()),
+            What::Stop { cluster } => begun.remove(cluster),
+            _ => true,
+        });
+        let first = Self {
+            peer: peer.clone(),
+            events: first,
+            ended: Some(stopped),
+        };
+        [
+            first,
+            Self {
+                peer,
+                events: second,
+                ended,
+            },
+        ]
+    }
+
     /// When this process reconciled an object, from `since` on.
     pub(crate) fn reconciled(
         &self,

@@ -20,7 +20,10 @@ use kube_sandbox::Sandbox;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, MutexGuard},
+};
 
 use super::{
     control_plane::{ControlPlane, User},
@@ -35,6 +38,9 @@ const ADMIN: User<'_> = User {
 
 /// Where the replicas keep their Leases.
 pub(crate) const LEASES: &str = "kube-system";
+
+/// One API server at a time: a control plane and three replicas keep two cores busy.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Which API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +57,7 @@ pub(crate) struct Server {
     pub(crate) folder: TempDir,
     pub(crate) admin: Client,
     kind: Kind,
+    _turn: MutexGuard<'static, ()>,
 }
 
 enum Kind {
@@ -63,6 +70,7 @@ enum Kind {
 impl Backend {
     /// Starts a server on which each of `peers` may do what a replica needs, and no more.
     pub(crate) async fn start(self, peers: &[String]) -> Server {
+        let turn = TURN.lock().await;
         let folder = TempDir::with_prefix("fleet-").expect("a temporary folder");
         let kind = match self {
             Self::Sandbox => {
@@ -97,6 +105,7 @@ impl Backend {
             folder,
             admin,
             kind,
+            _turn: turn,
         };
         server.ready().await;
         if self == Self::Real {

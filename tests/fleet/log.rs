@@ -116,11 +116,6 @@ impl Log {
         self.lock().events.clone()
     }
 
-    /// The first event for which `pick` has a value.
-    pub(crate) fn find<T>(&self, pick: impl FnMut(&Arc<Event>) -> Option<T>) -> Option<T> {
-        self.lock().events.iter().find_map(pick)
-    }
-
     /// Lines that are not in the promised form.
     pub(crate) fn strange(&self) -> Vec<String> {
         self.lock().strange.clone()

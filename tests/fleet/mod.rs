@@ -25,7 +25,6 @@ use kube::{
     api::{ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
-use tokio::sync::{Mutex, MutexGuard};
 
 use assertions::{Run, check_exclusive};
 use backend::{Backend, Server};
@@ -40,9 +39,6 @@ pub(crate) const ANIMAL: &str = "elephant";
 /// The Lease duration of all scenarios.
 pub(crate) const LEASE: &str = "5s";
 
-/// One fleet at a time: three replicas and a control plane keep two cores busy.
-static TURN: Mutex<()> = Mutex::const_new(());
-
 /// Replicas and their API server. They end in the order of the fields.
 pub(crate) struct Fleet {
     pub(crate) replicas: Vec<Replica>,
@@ -53,7 +49,6 @@ pub(crate) struct Fleet {
     /// When the replicas were started.
     pub(crate) spawned: Timestamp,
     backend: Backend,
-    _turn: MutexGuard<'static, ()>,
 }
 
 /// How a cluster came to be worked on.
@@ -68,7 +63,6 @@ pub(crate) struct Work {
 impl Fleet {
     /// Three replicas that start together, when there are `numbered` Namespaces beside the usual ones.
     pub(crate) async fn start(backend: Backend, numbered: usize) -> Self {
-        let turn = TURN.lock().await;
         let program = program();
         let peers: Vec<_> = (0..3).map(|i| format!("sharded-namespace-{i}")).collect();
         let server = backend.start(&peers).await;
@@ -79,7 +73,6 @@ impl Fleet {
             server,
             spawned: Timestamp::now(),
             backend,
-            _turn: turn,
         };
         let animals = ["zoo", "jungle", "island"].map(str::to_owned);
         let names = (0..numbered).map(|i| format!("ns-{i:02}")).chain(animals);
@@ -133,7 +126,10 @@ impl Fleet {
     pub(crate) async fn create_clusters(&mut self, names: impl IntoIterator<Item = String>) {
         let names: Vec<_> = names.into_iter().collect();
         let created = names.iter().cloned().map(|name| self.create_cluster(name));
-        stream::iter(created).buffer_unordered(8).collect::<()>().await;
+        stream::iter(created)
+            .buffer_unordered(8)
+            .collect::<()>()
+            .await;
         self.clusters.extend(names);
     }
 
@@ -247,12 +243,24 @@ impl Fleet {
         clusters: &BTreeSet<String>,
         since: Timestamp,
     ) -> BTreeMap<String, Work> {
+        let running = self.replicas.iter().filter(|replica| replica.is_running());
+        let peers = running.map(|replica| replica.peer.clone()).collect();
+        self.working_by(&peers, clusters, since).await
+    }
+
+    /// The same by one of `peers`.
+    pub(crate) async fn working_by(
+        &self,
+        peers: &BTreeSet<String>,
+        clusters: &BTreeSet<String>,
+        since: Timestamp,
+    ) -> BTreeMap<String, Work> {
         eventually(
             Duration::from_secs(30),
             "every cluster is worked on",
             async || {
                 let mut found = BTreeMap::new();
-                for run in self.runs().iter().filter(|run| run.ended.is_none()) {
+                for run in self.runs().iter().filter(|run| peers.contains(&run.peer)) {
                     found.extend(run.work(since));
                 }
                 let idle: Vec<_> = clusters
@@ -267,6 +275,25 @@ impl Fleet {
             },
         )
         .await
+    }
+
+    /// All peers but one.
+    pub(crate) fn others(&self, place: usize) -> BTreeSet<String> {
+        let others = self
+            .replicas
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != place);
+        others.map(|(_, replica)| replica.peer.clone()).collect()
+    }
+
+    /// Whether a cluster's Lease got another holder after `since`.
+    pub(crate) fn moved(&self, cluster: &str, since: Timestamp) -> bool {
+        let lease = format!("{SHARD}{cluster}");
+        let changes = self.leases.changes(&lease);
+        changes
+            .iter()
+            .any(|change| change.lease == lease && change.time > since)
     }
 
     /// Waits until somebody reconciles an object after `since`; returns how long after.
@@ -294,9 +321,9 @@ impl Fleet {
         self.replicas.iter().map(run).collect()
     }
 
-    /// What must hold at the end of every scenario.
-    pub(crate) fn check(&self) {
-        check_exclusive(&self.runs()).unwrap_or_else(|problem| panic!("{problem}"));
+    /// What must hold at the end of every scenario: the claim of exclusive work, and that the evidence is complete.
+    pub(crate) fn check(&self, runs: &[Run]) {
+        check_exclusive(runs).unwrap_or_else(|problem| panic!("{problem}"));
         assert_eq!(self.leases.problems(), [""; 0], "the watch of the Leases");
         for replica in &self.replicas {
             assert_eq!(

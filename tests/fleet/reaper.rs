@@ -5,7 +5,7 @@
 
 use std::{
     io::Write,
-    process::{ChildStdin, Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::{LazyLock, Mutex, PoisonError},
 };
 
@@ -21,15 +21,15 @@ done
 [ "$pids" = ' ' ] || kill -9 $pids
 "#;
 
-static SHELL: LazyLock<Mutex<ChildStdin>> = LazyLock::new(|| {
-    let mut shell = Command::new("sh")
+static SHELL: LazyLock<Mutex<Child>> = LazyLock::new(|| {
+    let shell = Command::new("sh")
         .args(["-c", SCRIPT])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("the tests need sh");
-    Mutex::new(shell.stdin.take().expect("stdin is piped"))
+    Mutex::new(shell)
 });
 
 /// Kills this process when the test binary ends.
@@ -44,5 +44,6 @@ pub(crate) fn forget(pid: u32) {
 
 fn tell(word: &str, pid: u32) {
     let mut shell = SHELL.lock().unwrap_or_else(PoisonError::into_inner);
-    writeln!(shell, "{word} {pid}").expect("the reaper lives as long as the tests");
+    let pipe = shell.stdin.as_mut().expect("stdin is piped");
+    writeln!(pipe, "{word} {pid}").expect("the shell lives as long as the tests");
 }

@@ -1,21 +1,24 @@
 //! What a fleet must do, on any API server. The limits are acceptance criteria.
 
-use std::{collections::BTreeSet, time::Duration};
+mod failover;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use rustix::process::Signal;
 use tokio::{process::Command, time::sleep};
 
 use super::{
-    ANIMAL, Fleet, Work,
+    ANIMAL, Fleet,
     assertions::{Spread, between, reconcilers},
     backend::Backend,
     control_plane::kubectl,
     eventually::eventually,
-    leases::{Change, PEER, SHARD},
-    log::What,
-    writer::Writer,
+    leases::{PEER, SHARD},
+    log::{Event, What},
 };
+
+pub(crate) use failover::{crash, namespaces_come_and_go, suspended};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -83,7 +86,7 @@ pub(crate) async fn cold_start(backend: Backend) {
         }
     }
     show_lease(&fleet, backend).await;
-    fleet.check();
+    fleet.check(&fleet.runs());
 }
 
 /// People see the holder and the time of a Lease with kubectl.
@@ -146,11 +149,16 @@ pub(crate) async fn graceful_leave(backend: Backend) {
     let work = fleet.working(&owned, signalled).await;
 
     let leaver = &fleet.replicas[place];
+    let events = leaver.log.events();
     let stopped = |cluster: &str| {
-        leaver.log.find(|event| match &event.what {
-            What::Stop { cluster: stopped } if stopped == cluster => Some(event.time),
-            _ => None,
-        })
+        let late = |event: &&Arc<Event>| event.time >= signalled;
+        events
+            .iter()
+            .filter(late)
+            .find_map(|event| match &event.what {
+                What::Stop { cluster: stopped } if stopped == cluster => Some(event.time),
+                _ => None,
+            })
     };
     let gaps = Spread::of(work.iter().map(|(cluster, work)| {
         let stopped = stopped(cluster).unwrap_or_else(|| panic!("{cluster} was not stopped"));
@@ -174,79 +182,12 @@ pub(crate) async fn graceful_leave(backend: Backend) {
         reconciled.max() <= 2 * SECOND,
         "SIGTERM -> reconciled: {reconciled}"
     );
-    let peers = fleet.leases.holders(PEER);
-    assert_eq!(
-        peers.get(&leaver.peer).cloned().flatten(),
-        None,
-        "the peer Lease of the leaver"
-    );
-    fleet.check();
-}
-
-/// When a replica dies, others take over after its Leases have expired, and never earlier.
-pub(crate) async fn crash(backend: Backend) {
-    let mut fleet = Fleet::start(backend, 30).await;
-    fleet.settle().await;
-    let every = Duration::from_millis(200);
-    let writer = Writer::start(fleet.client(), fleet.clusters.clone(), every);
-    eventually(10 * SECOND, "the writer is at work", async || {
-        let rounds = writer.rounds();
-        (rounds >= 5)
-            .then_some(())
-            .ok_or_else(|| format!("{rounds} rounds"))
+    eventually(SECOND, "the leaver's Lease is free or gone", async || {
+        let holder = fleet.leases.holders(PEER).remove(&leaver.peer).flatten();
+        holder.map_or(Ok(()), Err)
     })
     .await;
-    let (place, owned) = fleet.largest();
-    let killed = fleet.replicas[place].kill().await;
-    let rounds = writer.rounds();
-    let work = fleet.working(&owned, killed).await;
-    let period = between(killed, Timestamp::now())
-        / u32::try_from(writer.rounds() - rounds).unwrap_or(1).max(1);
-    fleet.measured("crash, one round of the writer", format!("{period:.3?}"));
-    print_takeover(&fleet, "crash", killed, work.values());
-
-    let worst = work
-        .values()
-        .map(|work| between(killed, work.reconciled))
-        .max();
-    assert!(
-        worst <= Some(7 * SECOND),
-        "SIGKILL -> reconciled: {worst:?}"
-    );
-    // One Lease duration more, in which a second owner would show: the writer makes everybody who works reconcile.
-    sleep(5 * SECOND).await;
-    assert!(writer.is_alive(), "the writer was refused");
-    let dead = &fleet.replicas[place].peer;
-    for cluster in &fleet.clusters {
-        assert_ne!(&fleet.holder(cluster), dead);
-    }
-    let survivors = fleet.clusters.difference(&owned);
-    let moved = survivors.filter(|cluster| {
-        let lease = format!("{SHARD}{cluster}");
-        fleet
-            .leases
-            .changes(&lease)
-            .iter()
-            .any(|Change { lease: l, time, .. }| *l == lease && *time > killed)
-    });
-    let moved: Vec<_> = moved.collect();
-    assert!(
-        moved.is_empty(),
-        "clusters of living replicas moved: {moved:?}"
-    );
-    fleet.check();
-}
-
-fn print_takeover<'a>(
-    fleet: &Fleet,
-    what: &str,
-    killed: Timestamp,
-    work: impl Iterator<Item = &'a Work> + Clone,
-) {
-    let started = Spread::of(work.clone().map(|work| between(killed, work.started)));
-    fleet.measured(&format!("{what}, SIGKILL -> start"), &started);
-    let reconciled = Spread::of(work.map(|work| between(killed, work.reconciled)));
-    fleet.measured(&format!("{what}, SIGKILL -> reconciled"), &reconciled);
+    fleet.check(&fleet.runs());
 }
 
 /// A change reaches the holder's reconciler, and nobody else's.
@@ -282,70 +223,5 @@ pub(crate) async fn changes(backend: Backend) {
             );
         }
     }
-    fleet.check();
-}
-
-/// Namespaces that come during a fail-over get owners, and those that go stop nothing but their own work.
-///
-/// In multicluster-runtime the watches of clusters that were engaged together ended with the first of them.
-pub(crate) async fn namespaces_come_and_go(backend: Backend) {
-    let mut fleet = Fleet::start(backend, 20).await;
-    fleet.settle().await;
-    let (place, mut expected) = fleet.largest();
-    let killed = fleet.replicas[place].kill().await;
-    let new: BTreeSet<String> = (0..20).map(|i| format!("new-{i:02}")).collect();
-    fleet.create_clusters(new.clone()).await;
-    expected.extend(new.clone());
-    let work = fleet.working(&expected, killed).await;
-    let of_new = work
-        .iter()
-        .filter(|(cluster, _)| new.contains(*cluster))
-        .map(|(_, work)| work);
-    print_takeover(&fleet, "namespaces created in a fail-over", killed, of_new);
-    let worst = work
-        .values()
-        .map(|work| between(killed, work.reconciled))
-        .max();
-    assert!(
-        worst <= Some(10 * SECOND),
-        "SIGKILL -> reconciled: {worst:?}"
-    );
-    probe(&fleet, "changes in a fleet of two").await;
-
-    // First one, then all the others: the clusters that stay were engaged together with them.
-    let (first, others) = (new.iter().take(1), new.iter().skip(1));
-    for (part, what) in [(first.collect::<Vec<_>>(), "one"), (others.collect(), "19")] {
-        let deleted = Timestamp::now();
-        for cluster in &part {
-            fleet.clusters.remove(*cluster);
-            fleet.server.delete_namespace(cluster).await;
-        }
-        probe(&fleet, &format!("changes elsewhere, {what} deleted")).await;
-        let gone = eventually(
-            20 * SECOND,
-            "the Leases of deleted Namespaces go",
-            async || fleet.all_held().map(|()| Timestamp::now()),
-        )
-        .await;
-        let gone = between(deleted, gone);
-        fleet.measured(
-            &format!("{what} deleted -> no Lease"),
-            format!("{gone:.3?}"),
-        );
-        assert!(gone <= 15 * SECOND, "the Leases stayed for {gone:?}");
-    }
-    probe(&fleet, "changes elsewhere, all Leases gone").await;
-    fleet.check();
-}
-
-/// A change in each cluster is reconciled within 2 s.
-async fn probe(fleet: &Fleet, what: &str) {
-    let mut times = Vec::new();
-    for cluster in &fleet.clusters {
-        let since = fleet.change(cluster).await;
-        times.push(fleet.reconciled(cluster, ANIMAL, since).await);
-    }
-    let times = Spread::of(times);
-    fleet.measured(what, &times);
-    assert!(times.max() <= 2 * SECOND, "{what}: {times}");
+    fleet.check(&fleet.runs());
 }

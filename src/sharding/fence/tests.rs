@@ -90,7 +90,9 @@ impl Play {
     /// What follows from an event, besides a request.
     fn step(&mut self, event: Event<'_>) -> Vec<Command> {
         let mut out = self.fence.step(event, &self.fleet);
-        if let Some(at) = out.iter().position(|command| matches!(command, Command::Send(_)))
+        if let Some(at) = out
+            .iter()
+            .position(|command| matches!(command, Command::Send(_)))
             && let Command::Send(request) = out.remove(at)
         {
             assert!(self.request.is_none(), "two requests in flight");
@@ -123,13 +125,19 @@ impl Play {
             marks: content.marks,
             ..Record::default()
         };
-        self.step(Event::Answer(self.fleet.env.now, Answer::Record(Box::new(record))))
+        self.step(Event::Answer(
+            self.fleet.env.now,
+            Answer::Record(Box::new(record)),
+        ))
     }
 
     /// The request in flight gets no answer.
     fn lose_reply(&mut self) -> Vec<Command> {
         self.request.take().expect("a request in flight");
-        self.step(Event::Answer(self.fleet.env.now, Answer::Unknown("lost".into())))
+        self.step(Event::Answer(
+            self.fleet.env.now,
+            Answer::Unknown("lost".into()),
+        ))
     }
 
     fn releases(&self) -> bool {
@@ -146,14 +154,22 @@ fn work_begins_with_the_answer_to_the_acquisition() {
     let mut play = Play::new();
     assert!(matches!(play.request, Some(Request::Create(_))));
     let deadline = play.fleet.env.now + Timings::default().work_time();
-    assert_eq!(play.reply(), [Command::Engage { deadline, token: 11 }]);
+    assert_eq!(
+        play.reply(),
+        [Command::Engage {
+            deadline,
+            token: 11
+        }]
+    );
 }
 
 #[test]
 fn an_acquisition_that_comes_too_late_to_work_is_renewed_first() {
     let mut play = Play::new();
     let sent = play.fleet.env.now;
-    let Some(Request::Create(content)) = play.request.take() else { panic!() };
+    let Some(Request::Create(content)) = play.request.take() else {
+        panic!()
+    };
     play.fleet.env.now = sent + 14 * SECOND;
     let record = Record {
         uid: "u".into(),
@@ -174,7 +190,13 @@ fn a_renewal_moves_the_deadline() {
     let mut play = Play::engaged();
     play.wait(5 * SECOND);
     let deadline = play.fleet.env.now + Timings::default().work_time();
-    assert_eq!(play.reply(), [Command::Permit { deadline, token: 11 }]);
+    assert_eq!(
+        play.reply(),
+        [Command::Permit {
+            deadline,
+            token: 11
+        }]
+    );
 }
 
 #[test]
@@ -195,7 +217,13 @@ fn without_renewals_work_pauses_and_goes_on_after_the_margin() {
     play.step(Event::Answer(now, Answer::Record(Box::new(known))));
     assert_eq!(play.reply(), []);
     let out = play.wait(SECOND);
-    assert!(matches!(out[..], [Command::Permit { token: 11, .. }, Command::Resumed]), "{out:?}");
+    assert!(
+        matches!(
+            out[..],
+            [Command::Permit { token: 11, .. }, Command::Resumed]
+        ),
+        "{out:?}"
+    );
 }
 
 #[test]
@@ -206,7 +234,13 @@ fn a_lost_fence_revokes_before_anything_else_and_is_not_taken_before_the_work_en
     taken.holder = Some("b".into());
     let now = play.fleet.env.now;
     let out = play.step(Event::Seen(&taken, now));
-    assert!(matches!(out[..], [Command::Revoke, Command::Drain, Command::Report(_)]), "{out:?}");
+    assert!(
+        matches!(
+            out[..],
+            [Command::Revoke, Command::Drain, Command::Report(_)]
+        ),
+        "{out:?}"
+    );
     // It is free again, but the old work still runs.
     taken.version = 51;
     taken.holder = None;
@@ -265,7 +299,9 @@ fn a_drain_that_was_begun_is_not_called_off() {
     assert!(play.releases());
     play.reply();
     // Wanted again: a new tenure.
-    assert!(matches!(&play.request, Some(Request::Replace { content, .. }) if content.transitions == 1));
+    assert!(
+        matches!(&play.request, Some(Request::Replace { content, .. }) if content.transitions == 1)
+    );
 }
 
 #[test]
@@ -276,7 +312,10 @@ fn work_that_does_not_end_is_revoked_and_never_released() {
     let mut revoked = 0;
     for _ in 0..20 {
         let out = play.wait(5 * SECOND);
-        revoked += out.iter().filter(|command| **command == Command::Revoke).count();
+        revoked += out
+            .iter()
+            .filter(|command| **command == Command::Revoke)
+            .count();
         assert!(!play.releases());
         play.reply();
     }
@@ -305,7 +344,13 @@ fn a_removed_cluster_is_drained_released_and_deleted() {
     play.step(Event::Drained(None));
     assert!(play.releases());
     play.reply();
-    assert_eq!(play.request, Some(Request::Delete { uid: "u".into(), version: 12 }));
+    assert_eq!(
+        play.request,
+        Some(Request::Delete {
+            uid: "u".into(),
+            version: 12
+        })
+    );
     play.request = None;
     let now = play.fleet.env.now;
     play.step(Event::Answer(now, Answer::Deleted));

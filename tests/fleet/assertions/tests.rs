@@ -102,6 +102,27 @@ fn a_log_that_contradicts_itself_is_no_proof() {
 }
 
 #[test]
+fn one_that_was_suspended_may_only_begin_anew() {
+    let other = run(
+        "b",
+        None,
+        &[(5, "start zoo"), (6, "reconcile zoo"), (20, "stop zoo")],
+    );
+    let good = [
+        (1, "start zoo"),
+        (11, "stop zoo"),
+        (21, "start zoo"),
+        (22, "reconcile zoo"),
+    ];
+    let bad = [(1, "start zoo"), (10, "reconcile zoo"), (11, "stop zoo")];
+    for (script, is_fine) in [(&good[..], true), (&bad[..], false)] {
+        let mut runs = vec![other.clone()];
+        runs.extend(run("a", None, script).split(time(3), time(9)));
+        assert_eq!(check_exclusive(&runs).is_ok(), is_fine);
+    }
+}
+
+#[test]
 fn all_who_reconcile_are_named() {
     let a = run("a", None, &[(1, "start zoo"), (2, "reconcile zoo")]);
     let b = run("b", None, &[(4, "start zoo"), (5, "reconcile zoo")]);

@@ -1,0 +1,3 @@
+//! Helpers for tests, of this crate and of programs that use it (feature `testing`).
+
+pub mod simulation;

@@ -1,0 +1,67 @@
+//! What happens to a fleet: the words of scenarios.
+
+use std::time::Duration;
+
+use super::server::Health;
+
+/// A peer by its number; its id is `peer-<number>`.
+pub type PeerNumber = usize;
+
+/// A cluster by its number; its name is `cluster-<number>`.
+pub type ClusterNumber = usize;
+
+/// One thing that is done to a fleet, or expected of it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// A process of this peer starts; a dead one before it is replaced.
+    Start(PeerNumber),
+    /// Its process dies without a word.
+    Crash(PeerNumber),
+    /// Its process leaves gracefully.
+    Leave(PeerNumber),
+    /// Its process is cut off and goes on, while another process of the same name starts.
+    Zombie(PeerNumber),
+    /// Its process stands still; its machine's time goes on.
+    Freeze(PeerNumber),
+    /// It goes on.
+    Thaw(PeerNumber),
+    /// Nothing gets through between it and the API server; what is under way is kept until the heal.
+    Partition(PeerNumber),
+    /// The partition ends.
+    Heal(PeerNumber),
+    /// Its watch delivers nothing any more, without an error.
+    StallWatch(PeerNumber),
+    /// Its watch ends with an error.
+    BreakWatch(PeerNumber),
+    /// Its weight changes.
+    Weight(PeerNumber, u32),
+    /// It does not know of this cluster, or knows again.
+    Hide(PeerNumber, ClusterNumber, bool),
+    /// What the API server does from now on.
+    Hub(Health),
+    /// The cluster appears for all peers.
+    Add(ClusterNumber),
+    /// The cluster disappears for all peers.
+    Remove(ClusterNumber),
+    /// Somebody deletes the cluster's fence.
+    DeleteFence(ClusterNumber),
+    /// Somebody deletes a peer's own Lease.
+    DeletePeerLease(PeerNumber),
+    /// Somebody annotates the cluster's fence.
+    AnnotateFence(ClusterNumber),
+    /// Each request and each reply is lost with this probability.
+    Loss(f64),
+    /// Each request is answered with 429 or 500 with this probability, without being applied.
+    Refusals(f64),
+    /// Reconciles of this peer ignore that they are asked to end.
+    Stubborn(PeerNumber, bool),
+    /// Time passes.
+    Wait(Duration),
+    /// Every fault ends: processes run, the network and the API server work.
+    HealAll,
+    /// Every cluster is worked on by a live peer within this time.
+    ExpectOwned(Duration),
+    /// Nobody has changed hands since the last operation of this kind or since the start.
+    ExpectNoMoves,
+}

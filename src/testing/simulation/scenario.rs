@@ -1,0 +1,178 @@
+//! Scripts, and what comes of playing them.
+
+use std::{fmt, time::Duration};
+
+use super::{operation::Operation, world::World};
+use crate::sharding::Timings;
+
+/// A fleet and what happens to it.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Scenario {
+    pub(super) name: String,
+    pub(super) peers: usize,
+    pub(super) clusters: usize,
+    pub(super) timings: Timings,
+    pub(super) slow: f64,
+    pub(super) reconcile: Duration,
+    pub(super) write_every: Duration,
+    pub(super) operations: Vec<Operation>,
+}
+
+/// What came of one run in which everything held.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// Events that were played.
+    pub events: u64,
+    /// The simulated time.
+    pub time: Duration,
+    /// A digest of all events: two runs of one seed have the same.
+    pub digest: u64,
+    /// Writes to member clusters that were checked.
+    pub writes: u64,
+    /// Fences that were taken from a process which was alive and connected.
+    pub thefts: u64,
+    /// How often work on a cluster began in another process than before.
+    pub moves: u64,
+    /// How long nobody worked on a cluster, each time that work on it began again.
+    pub gaps: Vec<Duration>,
+    /// How long each [`Operation::ExpectOwned`] took.
+    pub took: Vec<Duration>,
+    /// Reads of Leases that the API server was asked for.
+    pub hub_reads: u64,
+    /// Writes of Leases that the API server was asked for.
+    pub hub_writes: u64,
+}
+
+/// A run in which something did not hold.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed, with which the run can be played again.
+    pub seed: u64,
+    /// What did not hold.
+    pub violations: Vec<String>,
+    /// The last part of the run, line by line.
+    pub trace: Vec<String>,
+}
+
+/// How many lines of a trace are shown.
+const SHOWN: usize = 400;
+
+// === impl Scenario ===
+
+impl Scenario {
+    /// A fleet of this many peers and clusters with nothing happening to it; L = 15 s.
+    pub fn new(peers: usize, clusters: usize) -> Self {
+        Self {
+            name: "scenario".into(),
+            peers,
+            clusters,
+            timings: Timings::default(),
+            slow: 0.0,
+            reconcile: Duration::from_millis(300),
+            write_every: Duration::from_millis(400),
+            operations: Vec::new(),
+        }
+    }
+
+    /// What failures call it.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The Lease duration.
+    pub fn lease(mut self, duration: Duration) -> Self {
+        self.timings = Timings::new(duration);
+        self
+    }
+
+    /// The share of messages that take up to 1.5 s.
+    pub fn slow(mut self, share: f64) -> Self {
+        self.slow = share;
+        self
+    }
+
+    /// The longest time that a reconcile takes to end.
+    pub fn reconcile(mut self, longest: Duration) -> Self {
+        self.reconcile = longest;
+        self
+    }
+
+    /// The longest time between two writes to a cluster.
+    pub fn write_every(mut self, longest: Duration) -> Self {
+        self.write_every = longest.max(Duration::from_millis(21));
+        self
+    }
+
+    /// Adds operations to the script.
+    pub fn script(mut self, operations: impl IntoIterator<Item = Operation>) -> Self {
+        self.operations.extend(operations);
+        self
+    }
+
+    /// Plays the script with the chances of `seed`.
+    ///
+    /// # Errors
+    /// [`Failure`] with a trace when an invariant or an expectation did not hold.
+    pub fn run(&self, seed: u64) -> Result<Outcome, Box<Failure>> {
+        let mut world = World::new(self, seed, false);
+        world.play();
+        if world.observer.violations.is_empty() {
+            return Ok(outcome(world));
+        }
+        // Once more, with every line written down.
+        let mut world = World::new(self, seed, true);
+        world.play();
+        let mut trace = world.trace.take().unwrap_or_default();
+        let skipped = trace.len().saturating_sub(SHOWN);
+        trace.drain(..skipped);
+        Err(Box::new(Failure {
+            scenario: self.name.clone(),
+            seed,
+            violations: world.observer.violations,
+            trace,
+        }))
+    }
+}
+
+fn outcome(world: World<'_>) -> Outcome {
+    let (hub_reads, hub_writes) = world.server_counts();
+    Outcome {
+        events: world.events,
+        time: world.time(),
+        digest: world.digest,
+        writes: world.observer.writes,
+        thefts: world.observer.thefts,
+        moves: world.observer.moves,
+        took: world.took,
+        gaps: world.observer.gaps,
+        hub_reads,
+        hub_writes,
+    }
+}
+
+// === impl Failure ===
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.trace {
+            writeln!(f, "{line}")?;
+        }
+        writeln!(f, "scenario {:?}, seed {}:", self.scenario, self.seed)?;
+        for violation in &self.violations {
+            writeln!(f, "  {violation}")?;
+        }
+        write!(
+            f,
+            "replay: SIMULATION_SEED={} cargo test --features testing --test simulation {}",
+            self.seed, self.scenario
+        )
+    }
+}
+
+impl std::error::Error for Failure {}

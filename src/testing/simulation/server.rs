@@ -1,0 +1,176 @@
+//! The API server: Leases behind compare-and-swap, and the log that watches read.
+
+use std::collections::BTreeMap;
+
+use crate::sharding::internals::{Answer, Content, Foreign, Record, Request};
+
+/// What the server does with requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It answers.
+    Up,
+    /// It refuses connections: every request fails at once.
+    Refusing,
+    /// It takes requests and never answers them.
+    Hanging,
+    /// Its store is down: writes and reads fail, while lists and bookmarks come from a cache.
+    StoreDown,
+}
+
+/// One change of a Lease, as a watch shows it.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub(super) lease: String,
+    pub(super) record: Record,
+    pub(super) deleted: bool,
+}
+
+/// The Leases, linearizable: each request is applied at one point in time.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) health: Health,
+    leases: BTreeMap<String, Record>,
+    version: u64,
+    uids: u64,
+    pub(super) log: Vec<Change>,
+    pub(super) reads: u64,
+    pub(super) writes: u64,
+}
+
+// === impl Server ===
+
+impl Server {
+    pub(super) fn new() -> Self {
+        Self {
+            health: Health::Up,
+            leases: BTreeMap::new(),
+            version: 100,
+            uids: 0,
+            log: Vec::new(),
+            reads: 0,
+            writes: 0,
+        }
+    }
+
+    /// All Leases, and the place in the log from which a watch goes on.
+    pub(super) fn list(&self) -> (Vec<(String, Record)>, usize) {
+        let leases = self.leases.iter();
+        (
+            leases
+                .map(|(lease, record)| (lease.clone(), record.clone()))
+                .collect(),
+            self.log.len(),
+        )
+    }
+
+    pub(super) fn get(&self, lease: &str) -> Option<&Record> {
+        self.leases.get(lease)
+    }
+
+    /// Applies one request.
+    pub(super) fn apply(&mut self, lease: &str, request: &Request) -> Answer {
+        match request {
+            Request::Get => {
+                self.reads += 1;
+                self.leases.get(lease).map_or(Answer::NotFound, |record| {
+                    Answer::Record(Box::new(record.clone()))
+                })
+            }
+            Request::Create(content) => {
+                self.writes += 1;
+                if self.leases.contains_key(lease) {
+                    return Answer::AlreadyExists;
+                }
+                self.uids += 1;
+                let uid = format!("uid-{}", self.uids);
+                self.store(lease, uid, content, &Foreign::default())
+            }
+            Request::Replace {
+                uid,
+                version,
+                content,
+                foreign,
+            } => {
+                self.writes += 1;
+                // A Lease that is gone has another uid than any.
+                let same = |record: &Record| record.uid == *uid && record.version == *version;
+                match self.leases.get(lease) {
+                    Some(known) if same(known) && is_written(known, content) => {
+                        Answer::Record(Box::new(known.clone()))
+                    }
+                    Some(known) if same(known) => self.store(lease, uid.clone(), content, foreign),
+                    _ => Answer::Conflict,
+                }
+            }
+            Request::Delete { uid, version } => {
+                self.writes += 1;
+                match self.leases.get(lease) {
+                    None => Answer::NotFound,
+                    Some(known) if known.uid != *uid || known.version != *version => {
+                        Answer::Conflict
+                    }
+                    Some(_) => {
+                        self.delete(lease);
+                        Answer::Deleted
+                    }
+                }
+            }
+        }
+    }
+
+    /// Somebody deletes a Lease by hand.
+    pub(super) fn delete(&mut self, lease: &str) {
+        if let Some(mut record) = self.leases.remove(lease) {
+            self.version += 1;
+            record.version = self.version;
+            self.log.push(Change {
+                lease: lease.to_owned(),
+                record,
+                deleted: true,
+            });
+        }
+    }
+
+    /// Somebody changes a Lease by hand.
+    pub(super) fn edit(&mut self, lease: &str, edit: impl FnOnce(&mut Record)) {
+        if let Some(record) = self.leases.get_mut(lease) {
+            self.version += 1;
+            edit(record);
+            record.version = self.version;
+            self.log.push(Change {
+                lease: lease.to_owned(),
+                record: record.clone(),
+                deleted: false,
+            });
+        }
+    }
+
+    fn store(&mut self, lease: &str, uid: String, content: &Content, foreign: &Foreign) -> Answer {
+        self.version += 1;
+        let record = Record {
+            uid,
+            version: self.version,
+            holder: Some(content.holder.clone()).filter(|holder| !holder.is_empty()),
+            transitions: content.transitions,
+            duration: Some(content.duration),
+            renew_time: Some(content.renew_time),
+            marks: content.marks.clone(),
+            foreign: foreign.clone(),
+        };
+        self.leases.insert(lease.to_owned(), record.clone());
+        self.log.push(Change {
+            lease: lease.to_owned(),
+            record: record.clone(),
+            deleted: false,
+        });
+        Answer::Record(Box::new(record))
+    }
+}
+
+/// Whether a PUT of `content` would change nothing: it succeeds, and the version stays.
+fn is_written(record: &Record, content: &Content) -> bool {
+    record.holder.as_deref().unwrap_or_default() == content.holder
+        && record.transitions == content.transitions
+        && record.renew_time == Some(content.renew_time)
+        && record.marks == content.marks
+}

@@ -1,0 +1,428 @@
+//! The loop that plays one run.
+
+mod network;
+mod script;
+mod work;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    time::Duration,
+};
+
+use super::{
+    event::{Event, ProcessNumber, RequestId, Scheduled},
+    observer::Observer,
+    operation::Operation,
+    process::{Life, Pending, Process, SimulatedClock, Watch},
+    scenario::Scenario,
+    server::Server,
+    trace,
+};
+use crate::{
+    cluster::ClusterName,
+    sharding::{
+        MAX_WEIGHT, Peer, Rendezvous,
+        internals::{Command, Coordinator, FenceCommand, Input, Request, Settings},
+    },
+};
+
+/// Everything at one time of one run.
+pub(super) struct World<'a> {
+    scenario: &'a Scenario,
+    random: fastrand::Rng,
+    now: Duration,
+    order: u64,
+    queue: BinaryHeap<Scheduled>,
+    pub(super) events: u64,
+    /// When time last moved, and how many events there had been.
+    moved: (Duration, u64),
+    /// A digest of all events, to compare two runs.
+    pub(super) digest: u64,
+    server: Server,
+    processes: Vec<Process>,
+    /// The present process of each peer.
+    current: BTreeMap<usize, ProcessNumber>,
+    clusters: BTreeSet<usize>,
+    hidden: BTreeSet<(usize, usize)>,
+    weights: BTreeMap<usize, u32>,
+    loss: f64,
+    refusals: f64,
+    requests: RequestId,
+    workers: u64,
+    writes: u64,
+    script: std::slice::Iter<'a, Operation>,
+    expecting: Option<Expectation>,
+    moves_before: u64,
+    /// What is kept while the API server hangs.
+    hung: Vec<Event>,
+    pub(super) observer: Observer,
+    pub(super) trace: Option<Vec<String>>,
+    /// How long each expectation took.
+    pub(super) took: Vec<Duration>,
+}
+
+struct Expectation {
+    since: Duration,
+    until: Duration,
+}
+
+/// How often an expectation is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// More events than this at one time are a loop.
+const MANY: u64 = 20_000;
+
+// === impl World ===
+
+impl<'a> World<'a> {
+    pub(super) fn new(scenario: &'a Scenario, seed: u64, trace: bool) -> Self {
+        let mut world = Self {
+            scenario,
+            random: fastrand::Rng::with_seed(seed),
+            now: Duration::ZERO,
+            order: 0,
+            queue: BinaryHeap::new(),
+            events: 0,
+            moved: (Duration::ZERO, 0),
+            digest: 0xcbf2_9ce4_8422_2325,
+            server: Server::new(),
+            processes: Vec::new(),
+            current: BTreeMap::new(),
+            clusters: (0..scenario.clusters).collect(),
+            hidden: BTreeSet::new(),
+            weights: BTreeMap::new(),
+            loss: 0.0,
+            refusals: 0.0,
+            requests: 0,
+            workers: 0,
+            writes: 0,
+            script: scenario.operations.iter(),
+            expecting: None,
+            moves_before: 0,
+            hung: Vec::new(),
+            observer: Observer::default(),
+            trace: trace.then(Vec::new),
+            took: Vec::new(),
+        };
+        for peer in 0..scenario.peers {
+            world.start(peer);
+        }
+        world.at(Duration::ZERO, Event::Script);
+        world
+    }
+
+    /// Plays until the script is over or something is wrong.
+    pub(super) fn play(&mut self) {
+        while let Some(Scheduled { at, event, .. }) = self.queue.pop() {
+            self.now = at;
+            self.events += 1;
+            self.note(&event);
+            if at > self.moved.0 {
+                self.moved = (at, self.events);
+            } else if self.events - self.moved.1 > MANY {
+                self.observer
+                    .violations
+                    .push(format!("more than {MANY} events at {at:?}: nothing moves"));
+                return;
+            }
+            if matches!(event, Event::Script) && self.expecting.is_none() && self.script.len() == 0
+            {
+                return;
+            }
+            self.happen(event);
+            if !self.observer.violations.is_empty() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn time(&self) -> Duration {
+        self.now
+    }
+
+    pub(super) fn server_counts(&self) -> (u64, u64) {
+        (self.server.reads, self.server.writes)
+    }
+
+    fn note(&mut self, event: &Event) {
+        let kind = std::mem::discriminant(event);
+        let mut hasher = std::hash::DefaultHasher::new();
+        std::hash::Hash::hash(
+            &(self.digest, self.now, kind, event.handled_by()),
+            &mut hasher,
+        );
+        self.digest = std::hash::Hasher::finish(&hasher);
+    }
+
+    fn happen(&mut self, event: Event) {
+        if let Some(process) = event.handled_by() {
+            match self.processes[process].life {
+                Life::Running => {}
+                Life::Dead => return,
+                Life::Frozen => {
+                    self.processes[process].backlog.push_back(event);
+                    return;
+                }
+            }
+        }
+        match event {
+            Event::Script => self.next_operation(),
+            Event::Arrive {
+                process,
+                id,
+                lease,
+                request,
+            } => self.arrive(process, id, lease, request),
+            Event::Reply {
+                process,
+                id,
+                answer,
+            } => self.reply(process, id, answer),
+            Event::GiveUp { process, id } => self.give_up(process, id),
+            Event::Timer { process, timer } => {
+                if self.processes[process].timer == timer {
+                    self.processes[process].timer_at = None;
+                    self.step(process, Input::Tick);
+                }
+            }
+            Event::List { process, stream } => self.list(process, stream),
+            Event::Listed {
+                process,
+                stream,
+                asked,
+                leases,
+                position,
+            } => {
+                self.listed(process, stream, asked, leases, position);
+            }
+            Event::Watched {
+                process,
+                stream,
+                position,
+            } => self.watched(process, stream, position),
+            Event::Work {
+                process,
+                cluster,
+                worker,
+            } => self.work(process, cluster, worker),
+            Event::Effect {
+                process,
+                cluster,
+                worker,
+                token,
+                write,
+            } => {
+                self.effect(process, cluster, worker, token, write);
+            }
+            Event::Deadline {
+                process,
+                cluster,
+                worker,
+            } => self.deadline(process, cluster, worker),
+            Event::Ended {
+                process,
+                cluster,
+                worker,
+            } => self.ended(process, cluster, worker),
+        }
+    }
+
+    fn at(&mut self, at: Duration, event: Event) {
+        self.order += 1;
+        self.queue.push(Scheduled {
+            at: at.max(self.now),
+            order: self.order,
+            event,
+        });
+    }
+
+    fn after(&mut self, delay: Duration, event: Event) {
+        self.at(self.now + delay, event);
+    }
+
+    /// Gives an input to a coordinator and does what it commands.
+    fn step(&mut self, number: ProcessNumber, input: Input) {
+        let process = &mut self.processes[number];
+        let now = process.clock.local(self.now);
+        let wall = process.clock.wall(self.now);
+        if let Some(lines) = &mut self.trace
+            && !matches!(input, Input::Tick)
+        {
+            lines.push(format!(
+                "{:>10.3?} p{number} <- {}",
+                self.now,
+                trace::input(&input)
+            ));
+        }
+        let commands = process.coordinator.step(input, now, wall);
+        for command in commands {
+            if let Some(lines) = &mut self.trace {
+                lines.push(format!(
+                    "{:>10.3?} p{number} -> {}",
+                    self.now,
+                    trace::command(&command)
+                ));
+            }
+            self.perform(number, command);
+        }
+        self.set_timer(number);
+    }
+
+    fn perform(&mut self, number: ProcessNumber, command: Command) {
+        match command {
+            Command::Send { lease, request } => self.send(number, lease, request),
+            Command::Cluster(name, command) => {
+                let cluster = cluster_number(&name);
+                match command {
+                    FenceCommand::Engage { deadline, token } => {
+                        self.engage(number, cluster, deadline, token)
+                    }
+                    FenceCommand::Permit { deadline, .. } => self.permit(number, cluster, deadline),
+                    FenceCommand::Revoke => self.revoke(number, cluster),
+                    FenceCommand::Drain => self.drain(number, cluster),
+                    _ => {}
+                }
+            }
+            Command::RestartWatch => self.restart_watch(number, Duration::ZERO),
+            Command::Left | Command::Replaced => {
+                if matches!(command, Command::Left) {
+                    self.die(number);
+                }
+            }
+            Command::Report(..) => {}
+        }
+    }
+
+    fn set_timer(&mut self, number: ProcessNumber) {
+        let process = &mut self.processes[number];
+        if process.life == Life::Dead {
+            return;
+        }
+        let due = process
+            .coordinator
+            .due()
+            .map(|due| process.clock.real(due).max(self.now));
+        if due == process.timer_at {
+            return;
+        }
+        process.timer += 1;
+        process.timer_at = due;
+        if let Some(at) = due {
+            let timer = process.timer;
+            self.at(
+                at,
+                Event::Timer {
+                    process: number,
+                    timer,
+                },
+            );
+        }
+    }
+
+    /// Starts a process of a peer, in place of the one before.
+    fn start(&mut self, peer: usize) {
+        let number = self.processes.len();
+        let incarnation = format!("incarnation-{number}");
+        let weight = self
+            .weights
+            .get(&peer)
+            .copied()
+            .unwrap_or(1)
+            .min(MAX_WEIGHT);
+        let Ok(id) = format!("peer-{peer}").parse() else {
+            return;
+        };
+        let coordinator = Coordinator::new(Settings {
+            peer: Peer { id, weight },
+            incarnation: incarnation.clone(),
+            peer_prefix: "mcr-peer".into(),
+            fence_prefix: "mcr-shard".into(),
+            timings: self.scenario.timings,
+            sharder: Box::new(Rendezvous::new()),
+        });
+        let clock = SimulatedClock {
+            drift: (self.random.f64() - 0.5) * 0.02,
+            start: Duration::from_millis(1_000_000 + self.random.u64(..120_000)),
+            wall_offset: self.random.i64(-60_000_000..60_000_000),
+        };
+        self.processes.push(Process {
+            peer,
+            incarnation,
+            coordinator,
+            clock,
+            life: Life::Running,
+            cut: false,
+            leaving: false,
+            stubborn: false,
+            backlog: Default::default(),
+            held: Vec::new(),
+            pending: BTreeMap::new(),
+            watch: Watch::default(),
+            workers: BTreeMap::new(),
+            timer: 0,
+            timer_at: None,
+            confirmed: BTreeMap::new(),
+        });
+        self.current.insert(peer, number);
+        self.step(number, Input::Tick);
+        self.restart_watch(number, Duration::ZERO);
+        let shown: Vec<_> = self
+            .clusters
+            .iter()
+            .copied()
+            .filter(|cluster| !self.hidden.contains(&(peer, *cluster)))
+            .collect();
+        for cluster in shown {
+            self.step(number, Input::Applied(cluster_name(cluster)));
+        }
+    }
+
+    /// A process ends without a word.
+    fn die(&mut self, number: ProcessNumber) {
+        let process = &mut self.processes[number];
+        process.life = Life::Dead;
+        process.backlog.clear();
+        let workers = std::mem::take(&mut process.workers);
+        for (cluster, worker) in workers {
+            self.observer.idle(cluster, worker.number, self.now);
+        }
+    }
+
+    fn pending(&mut self, number: ProcessNumber, lease: &str, request: &Request) -> RequestId {
+        self.requests += 1;
+        let id = self.requests;
+        let process = &mut self.processes[number];
+        let sent = process.clock.local(self.now);
+        let holds = match request {
+            Request::Create(_) => true,
+            Request::Replace { content, .. } => !content.holder.is_empty(),
+            _ => false,
+        };
+        let pending = Pending {
+            lease: lease.to_owned(),
+            sent,
+            holds,
+        };
+        process.pending.insert(id, pending);
+        id
+    }
+
+    fn random_between(&mut self, low: Duration, high: Duration) -> Duration {
+        low + (high - low).mul_f64(self.random.f64())
+    }
+}
+
+fn cluster_name(cluster: usize) -> ClusterName {
+    match ClusterName::new(format!("cluster-{cluster}")) {
+        Ok(name) => name,
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+fn cluster_number(name: &ClusterName) -> usize {
+    let number = name
+        .as_str()
+        .strip_prefix("cluster-")
+        .and_then(|number| number.parse().ok());
+    number.unwrap_or(usize::MAX)
+}

@@ -1,0 +1,305 @@
+//! Plays the operations of a scenario.
+
+use std::time::Duration;
+
+use super::{Expectation, LOOK, World, cluster_name};
+use crate::{
+    sharding::internals::{Input, lease_name},
+    testing::simulation::{
+        event::{Event, ProcessNumber},
+        operation::Operation,
+        process::Life,
+        server::Health,
+    },
+};
+
+// === impl World ===
+
+impl World<'_> {
+    /// Plays operations until one takes time.
+    pub(super) fn next_operation(&mut self) {
+        if let Some(expectation) = &self.expecting {
+            let (since, until) = (expectation.since, expectation.until);
+            if let Some(missing) = self.unowned() {
+                if self.now < until {
+                    self.after(LOOK, Event::Script);
+                    return;
+                }
+                self.observer.violations.push(format!(
+                    "L1: {missing} at {:?}, {:?} after it was expected to be worked on",
+                    self.now,
+                    self.now - since
+                ));
+                return;
+            }
+            self.took.push(self.now - since);
+            self.expecting = None;
+        }
+        while let Some(operation) = self.script.next() {
+            if let Some(trace) = &mut self.trace {
+                trace.push(format!("{:>10.3?} === {operation:?}", self.now));
+            }
+            match operation {
+                Operation::Wait(time) => {
+                    self.after(*time, Event::Script);
+                    return;
+                }
+                Operation::ExpectOwned(limit) => {
+                    self.expecting = Some(Expectation {
+                        since: self.now,
+                        until: self.now + *limit,
+                    });
+                    self.after(Duration::ZERO, Event::Script);
+                    return;
+                }
+                other => self.operate(other),
+            }
+        }
+        self.after(Duration::ZERO, Event::Script);
+    }
+
+    fn operate(&mut self, operation: &Operation) {
+        match *operation {
+            Operation::Start(peer) => {
+                if let Some(old) = self.process_of(peer) {
+                    self.die(old);
+                }
+                self.start(peer);
+            }
+            Operation::Crash(peer) => self.on(peer, Self::die),
+            Operation::Leave(peer) => self.on(peer, |world, number| {
+                world.thaw(number);
+                world.processes[number].leaving = true;
+                world.step(number, Input::Leave);
+            }),
+            Operation::Zombie(peer) => {
+                self.on(peer, |world, number| world.processes[number].cut = true);
+                self.start(peer);
+            }
+            Operation::Freeze(peer) => self.on(peer, |world, number| {
+                world.processes[number].life = Life::Frozen;
+            }),
+            Operation::Thaw(peer) => self.on(peer, Self::thaw),
+            Operation::Partition(peer) => {
+                self.on(peer, |world, number| world.processes[number].cut = true)
+            }
+            Operation::Heal(peer) => self.on(peer, Self::heal),
+            Operation::StallWatch(peer) => self.on(peer, |world, number| {
+                world.processes[number].watch.stalled = true;
+            }),
+            Operation::BreakWatch(peer) => self.on(peer, |world, number| {
+                world.restart_watch(number, Duration::from_millis(100));
+            }),
+            Operation::Weight(peer, weight) => {
+                self.weights.insert(peer, weight);
+                self.on(peer, |world, number| {
+                    world.step(number, Input::Weight(weight))
+                });
+            }
+            Operation::Hide(peer, cluster, hide) => self.hide(peer, cluster, hide),
+            Operation::Hub(health) => self.set_health(health),
+            Operation::Add(cluster) => self.show(cluster, true),
+            Operation::Remove(cluster) => self.show(cluster, false),
+            Operation::DeleteFence(cluster) => {
+                let lease = lease_name("mcr-shard", cluster_name(cluster).as_str());
+                self.server.delete(&lease);
+                self.wake_watches();
+            }
+            Operation::DeletePeerLease(peer) => {
+                self.server.delete(&format!("mcr-peer-peer-{peer}"));
+                self.wake_watches();
+            }
+            Operation::AnnotateFence(cluster) => {
+                let lease = lease_name("mcr-shard", cluster_name(cluster).as_str());
+                self.server.edit(&lease, |record| {
+                    record
+                        .foreign
+                        .annotations
+                        .insert("note".into(), "by hand".into());
+                });
+                self.wake_watches();
+            }
+            Operation::Loss(probability) => self.loss = probability,
+            Operation::Refusals(probability) => self.refusals = probability,
+            Operation::Stubborn(peer, stubborn) => {
+                self.on(peer, |world, number| world.stubborn(number, stubborn))
+            }
+            Operation::HealAll => self.heal_all(),
+            Operation::ExpectNoMoves => {
+                let moved = self.observer.moves - self.moves_before;
+                self.moves_before = self.observer.moves;
+                if moved > 0 {
+                    self.observer
+                        .violations
+                        .push(format!("L7: {moved} clusters have moved for no reason"));
+                }
+            }
+            Operation::Wait(_) | Operation::ExpectOwned(_) => {}
+        }
+    }
+
+    fn process_of(&self, peer: usize) -> Option<ProcessNumber> {
+        let number = *self.current.get(&peer)?;
+        (self.processes[number].life != Life::Dead).then_some(number)
+    }
+
+    fn on(&mut self, peer: usize, act: impl FnOnce(&mut Self, ProcessNumber)) {
+        if let Some(number) = self.process_of(peer) {
+            act(self, number);
+        }
+    }
+
+    fn stubborn(&mut self, number: ProcessNumber, stubborn: bool) {
+        self.processes[number].stubborn = stubborn;
+        let workers = self.processes[number].workers.iter();
+        let draining: Vec<_> = workers
+            .filter(|(_, worker)| worker.draining && !stubborn)
+            .map(|(cluster, worker)| (*cluster, worker.number))
+            .collect();
+        for (cluster, worker) in draining {
+            self.after(
+                Duration::from_millis(1),
+                Event::Ended {
+                    process: number,
+                    cluster,
+                    worker,
+                },
+            );
+        }
+    }
+
+    fn thaw(&mut self, number: ProcessNumber) {
+        if self.processes[number].life == Life::Frozen {
+            self.processes[number].life = Life::Running;
+            // Everything that came meanwhile is there at once.
+            let backlog = std::mem::take(&mut self.processes[number].backlog);
+            for event in backlog {
+                self.after(Duration::from_micros(10), event);
+            }
+        }
+    }
+
+    fn heal(&mut self, number: ProcessNumber) {
+        if !self.processes[number].cut {
+            return;
+        }
+        self.processes[number].cut = false;
+        for event in std::mem::take(&mut self.processes[number].held) {
+            if self.random.bool() {
+                let late = self.random_between(Duration::ZERO, Duration::from_millis(200));
+                self.after(late, event);
+            }
+        }
+        // A connection may have survived; a stream that lost events has not.
+        self.restart_watch(number, Duration::from_millis(100));
+    }
+
+    fn set_health(&mut self, health: Health) {
+        self.server.health = health;
+        match health {
+            Health::Up => {
+                for event in std::mem::take(&mut self.hung) {
+                    if self.random.bool() {
+                        let late = self.random_between(Duration::ZERO, Duration::from_millis(200));
+                        self.after(late, event);
+                    }
+                }
+            }
+            Health::Refusing => {
+                for number in 0..self.processes.len() {
+                    self.restart_watch(number, Duration::from_millis(100));
+                }
+            }
+            Health::Hanging | Health::StoreDown => {}
+        }
+    }
+
+    fn heal_all(&mut self) {
+        self.set_health(Health::Up);
+        self.loss = 0.0;
+        self.refusals = 0.0;
+        for number in 0..self.processes.len() {
+            if self.processes[number].life == Life::Dead {
+                continue;
+            }
+            self.stubborn(number, false);
+            self.processes[number].watch.stalled = false;
+            self.thaw(number);
+            self.heal(number);
+            if self.current.get(&self.processes[number].peer) != Some(&number) {
+                // The zombie's pod is gone at last.
+                self.die(number);
+            }
+        }
+        let peers: Vec<_> = self.current.keys().copied().collect();
+        for peer in peers {
+            if self
+                .process_of(peer)
+                .is_none_or(|number| self.processes[number].leaving)
+            {
+                self.on(peer, Self::die);
+                self.start(peer);
+            }
+        }
+        let hidden = std::mem::take(&mut self.hidden);
+        for (peer, cluster) in hidden {
+            if self.clusters.contains(&cluster) {
+                self.on(peer, |world, number| {
+                    world.step(number, Input::Applied(cluster_name(cluster)))
+                });
+            }
+        }
+    }
+
+    fn show(&mut self, cluster: usize, shown: bool) {
+        if shown {
+            self.clusters.insert(cluster);
+        } else {
+            self.clusters.remove(&cluster);
+        }
+        let peers: Vec<_> = self.current.keys().copied().collect();
+        for peer in peers {
+            if !self.hidden.contains(&(peer, cluster)) {
+                self.tell(peer, cluster, shown);
+            }
+        }
+    }
+
+    fn hide(&mut self, peer: usize, cluster: usize, hide: bool) {
+        if hide {
+            self.hidden.insert((peer, cluster));
+        } else {
+            self.hidden.remove(&(peer, cluster));
+        }
+        if self.clusters.contains(&cluster) {
+            self.tell(peer, cluster, !hide);
+        }
+    }
+
+    fn tell(&mut self, peer: usize, cluster: usize, shown: bool) {
+        let name = cluster_name(cluster);
+        let input = if shown {
+            Input::Applied(name)
+        } else {
+            Input::Removed(name)
+        };
+        self.on(peer, |world, number| world.step(number, input));
+    }
+
+    /// A cluster on which no live process works; `None` when all are worked on.
+    fn unowned(&self) -> Option<String> {
+        let worked_on = |cluster: &usize| {
+            self.processes.iter().any(|process| {
+                let now = process.clock.local(self.now);
+                let works = |worker: &crate::testing::simulation::process::Worker| {
+                    !worker.draining && worker.permits(now)
+                };
+                process.is_running() && process.workers.get(cluster).is_some_and(works)
+            })
+        };
+        self.clusters
+            .iter()
+            .find(|cluster| !worked_on(cluster))
+            .map(|cluster| format!("nobody works on cluster-{cluster}"))
+    }
+}

@@ -1,0 +1,196 @@
+//! One of the replicas dies, or seems to.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use rustix::process::Signal;
+use tokio::time::sleep;
+
+use super::SECOND;
+use crate::fleet::{
+    ANIMAL, Fleet, Work,
+    assertions::{Spread, between},
+    backend::Backend,
+    eventually::eventually,
+    writer::Writer,
+};
+
+/// How long others may need to work on the clusters of a dead replica.
+const TAKEOVER: Duration = Duration::from_secs(7);
+
+/// How often a ConfigMap in every cluster is changed.
+const OFTEN: Duration = Duration::from_millis(200);
+
+/// When a replica dies, others take over after its Leases have expired, and nobody works beside another.
+pub(crate) async fn crash(backend: Backend) {
+    let mut fleet = Fleet::start(backend, 30).await;
+    fleet.settle().await;
+    let writer = write(&fleet).await;
+    let (place, owned) = fleet.largest();
+    let killed = fleet.replicas[place].kill().await;
+    let before = writer.rounds();
+    let work = fleet.working(&owned, killed).await;
+    let rounds = u32::try_from(writer.rounds() - before).unwrap_or(u32::MAX);
+    let period = between(killed, Timestamp::now()) / rounds.max(1);
+    fleet.measured("crash, one round of changes", format!("{period:.3?}"));
+    let worst = measure(&fleet, "crash, SIGKILL", killed, &work);
+    assert!(worst <= TAKEOVER, "SIGKILL -> reconciled: {worst:?}");
+
+    // One Lease duration in which a second owner would show: everybody who works has something to reconcile.
+    sleep(5 * SECOND).await;
+    assert!(writer.is_alive(), "a change was refused");
+    let dead = fleet.replicas[place].peer.clone();
+    for cluster in &fleet.clusters {
+        assert_ne!(fleet.holder(cluster), dead);
+    }
+    let others = fleet.clusters.difference(&owned);
+    let moved: Vec<_> = others
+        .filter(|cluster| fleet.moved(cluster, killed))
+        .collect();
+    assert!(
+        moved.is_empty(),
+        "clusters of living replicas moved: {moved:?}"
+    );
+    fleet.check(&fleet.runs());
+}
+
+/// A replica that stood still for longer than its Leases lasted does no work that has become another's.
+pub(crate) async fn suspended(backend: Backend) {
+    let fleet = Fleet::start(backend, 30).await;
+    fleet.settle().await;
+    let (place, owned) = fleet.largest();
+    let replica = &fleet.replicas[place];
+    let stopped = replica.signal(Signal::STOP);
+    // The changes pile up in the sockets of the one that stands still.
+    let writer = write(&fleet).await;
+    let others = fleet.others(place);
+    let work = fleet.working_by(&others, &owned, stopped).await;
+    let worst = measure(&fleet, "suspended, SIGSTOP", stopped, &work);
+    assert!(worst <= TAKEOVER, "SIGSTOP -> reconciled: {worst:?}");
+
+    let resumed = replica.signal(Signal::CONT);
+    let back = fleet
+        .working_by(&BTreeSet::from([replica.peer.clone()]), &owned, resumed)
+        .await;
+    measure(&fleet, "suspended, SIGCONT", resumed, &back);
+    assert!(writer.is_alive(), "a change was refused");
+    drop(writer);
+    // Its log shows two lives: what was begun in the first must not go on in the second.
+    let mut runs = fleet.runs();
+    let lives = runs.remove(place).split(stopped, resumed);
+    runs.extend(lives);
+    fleet.check(&runs);
+}
+
+/// Namespaces that come during a fail-over get owners, and those that go stop nothing but their own work.
+///
+/// In multicluster-runtime the watches of clusters that were engaged together ended with the first of them.
+pub(crate) async fn namespaces_come_and_go(backend: Backend) {
+    let mut fleet = Fleet::start(backend, 20).await;
+    fleet.settle().await;
+    let (place, mut expected) = fleet.largest();
+    let killed = fleet.replicas[place].kill().await;
+    let of_others: BTreeSet<_> = fleet.clusters.difference(&expected).cloned().collect();
+    let new: BTreeSet<String> = (0..20).map(|i| format!("new-{i:02}")).collect();
+    fleet.create_clusters(new.clone()).await;
+    probe(
+        &fleet,
+        &of_others,
+        "changes elsewhere, during the fail-over",
+    )
+    .await;
+    expected.extend(new.clone());
+    let (of_new, of_dead) = fleet
+        .working(&expected, killed)
+        .await
+        .into_iter()
+        .partition(|(cluster, _)| new.contains(cluster));
+    for (work, what) in [
+        (of_dead, "old clusters"),
+        (of_new, "clusters created in the fail-over"),
+    ] {
+        let worst = measure(&fleet, &format!("{what}, SIGKILL"), killed, &work);
+        assert!(
+            worst <= TAKEOVER,
+            "{what}: SIGKILL -> reconciled: {worst:?}"
+        );
+    }
+    probe(
+        &fleet,
+        &fleet.clusters,
+        "changes everywhere, after the fail-over",
+    )
+    .await;
+
+    // First one, then all the others: the clusters that stay were engaged together with them.
+    let (first, others) = (new.iter().take(1), new.iter().skip(1));
+    for (part, what) in [(first.collect::<Vec<_>>(), "one"), (others.collect(), "19")] {
+        let deleted = Timestamp::now();
+        for cluster in &part {
+            fleet.clusters.remove(*cluster);
+            fleet.server.delete_namespace(cluster).await;
+        }
+        probe(
+            &fleet,
+            &fleet.clusters,
+            &format!("changes elsewhere, {what} deleted"),
+        )
+        .await;
+        let gone = eventually(
+            20 * SECOND,
+            "the Leases of deleted Namespaces go",
+            async || fleet.all_held().map(|()| Timestamp::now()),
+        )
+        .await;
+        let gone = between(deleted, gone);
+        fleet.measured(
+            &format!("{what} deleted -> no Lease"),
+            format!("{gone:.3?}"),
+        );
+        assert!(gone <= 15 * SECOND, "the Leases stayed for {gone:?}");
+    }
+    probe(
+        &fleet,
+        &fleet.clusters,
+        "changes elsewhere, all Leases gone",
+    )
+    .await;
+    fleet.check(&fleet.runs());
+}
+
+/// A writer that has got going.
+async fn write(fleet: &Fleet) -> Writer {
+    let writer = Writer::start(fleet.client(), fleet.clusters.clone(), OFTEN);
+    eventually(10 * SECOND, "the writer is at work", async || {
+        let rounds = writer.rounds();
+        (rounds >= 5)
+            .then_some(())
+            .ok_or_else(|| format!("{rounds} rounds"))
+    })
+    .await;
+    writer
+}
+
+/// Prints how long after `since` clusters were started and reconciled; returns the longest time.
+fn measure(fleet: &Fleet, what: &str, since: Timestamp, work: &BTreeMap<String, Work>) -> Duration {
+    let started = Spread::of(work.values().map(|work| between(since, work.started)));
+    fleet.measured(&format!("{what} -> start"), &started);
+    let reconciled = Spread::of(work.values().map(|work| between(since, work.reconciled)));
+    fleet.measured(&format!("{what} -> reconciled"), &reconciled);
+    reconciled.max()
+}
+
+/// A change in each cluster is reconciled within 2 s.
+async fn probe(fleet: &Fleet, clusters: &BTreeSet<String>, what: &str) {
+    let mut times = Vec::new();
+    for cluster in clusters {
+        let since = fleet.change(cluster).await;
+        times.push(fleet.reconciled(cluster, ANIMAL, since).await);
+    }
+    let times = Spread::of(times);
+    fleet.measured(what, &times);
+    assert!(times.max() <= 2 * SECOND, "{what}: {times}");
+}
