@@ -156,20 +156,43 @@ impl Error {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = self.0.to_string();
-        let mut line = said.clone();
-        let mut next = self.0.source();
-        while let Some(cause) = next {
-            let text = cause.to_string();
-            // Many libraries print their source in their own message.
-            if !said.contains(&text) {
-                line.push_str(": ");
+        let mut line = String::new();
+        let mut next = Some(self.0);
+        while let Some(error) = next {
+            let text = own_text(error);
+            if !text.is_empty() && !line.ends_with(&text) {
+                if !line.is_empty() {
+                    line.push_str(": ");
+                }
                 line.push_str(&text);
-                said = text;
             }
-            next = cause.source();
+            next = match as_kube(error) {
+                // Its source says the same.
+                Some(kube::Error::Api(_)) => None,
+                _ => error.source(),
+            };
         }
         f.write_str(&line.replace('\n', " "))
+    }
+}
+
+fn as_kube<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a kube::Error> {
+    let boxed = error.downcast_ref::<Box<kube::Error>>();
+    error.downcast_ref().or(boxed.map(|error| &**error))
+}
+
+/// What an error says itself: many libraries print their source in their own message.
+fn own_text(error: &(dyn StdError + 'static)) -> String {
+    if let Some(kube::Error::Api(status)) = as_kube(error) {
+        return format!("{} ({})", status.message.trim(), status.code);
+    }
+    let text = error.to_string();
+    let Some(source) = error.source() else {
+        return text;
+    };
+    match text.strip_suffix(&source.to_string()) {
+        Some(own) => own.trim_end().trim_end_matches(':').to_owned(),
+        None => text,
     }
 }
 
@@ -190,6 +213,30 @@ mod tests {
         assert_eq!(
             Report(&error).to_string(),
             "provider namespace: list the namespaces: connection refused"
+        );
+    }
+
+    #[test]
+    fn an_api_error_is_its_message_and_code() {
+        let status = kube::core::Status::failure("leases is forbidden", "Forbidden").with_code(403);
+        let cause = kube::Error::Api(status.boxed());
+        let error = Error::provider(
+            "namespace",
+            "watch the source",
+            kube::runtime::watcher::Error::InitialListFailed(cause),
+        );
+        let boxed = kube::Error::Api(
+            kube::core::Status::failure("no", "x")
+                .with_code(404)
+                .boxed(),
+        );
+        assert_eq!(
+            Report(&Error::api("list", boxed)).to_string(),
+            "list: no (404)"
+        );
+        assert_eq!(
+            Report(&error).to_string(),
+            "provider namespace: watch the source: failed to perform initial object list: leases is forbidden (403)"
         );
     }
 

@@ -117,7 +117,7 @@ impl Manager {
                         order(Order::Removed(name));
                     }
                     Ok(ClusterEvent::Synced) => startup.discovered = true,
-                    Err(error) => startup.failed(error),
+                    Err(error) => startup.provider_failed(error),
                 },
                 Some(assignment) = assignments.recv() => match assignment {
                     Assignment::Started => startup.joined = true,
@@ -249,6 +249,13 @@ impl Startup {
             last: None,
             said: String::new(),
         }
+    }
+
+    /// What keeps this peer from joining comes first: both have the same cause, as a rule.
+    fn provider_failed(&mut self, error: Error) {
+        let before = self.last.take().filter(|_| !self.joined);
+        self.failed(error);
+        self.last = before.or(self.last.take());
     }
 
     fn failed(&mut self, error: Error) {

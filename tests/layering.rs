@@ -14,6 +14,7 @@ const CRATE: &[(&str, &[&str])] = &[
     ("backoff", &[]),
     ("clock", &[]),
     ("error", &[]),
+    ("shutdown", &[]),
     ("cluster", &["error"]),
     ("provider", &["cluster", "error"]),
     ("clusters", &["backoff", "cluster", "error", "provider"]),

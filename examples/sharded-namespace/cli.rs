@@ -158,6 +158,8 @@ impl Cli {
         let (what, config) = match &self.kubeconfig {
             Some(path) => {
                 let what = format!("the kubeconfig {}", path.display());
+                std::fs::File::open(path)
+                    .map_err(|error| Failure::usage(format!("{what} cannot be read: {error}")))?;
                 let kubeconfig = Kubeconfig::read_from(path).map_err(|error| {
                     Failure::usage(format!("{what} cannot be used: {}", Report(&error)))
                 })?;

@@ -90,8 +90,8 @@ pub(crate) struct Fence {
     pause: Option<Pause>,
     /// After the work has ended: when the Lease may be released.
     release_at: Option<Moment>,
-    /// P13: not offered to the winner before this.
-    kept_until: Moment,
+    /// P13: not offered to this winner before this.
+    kept: Option<(PeerId, Moment)>,
     offer: Option<Offer>,
     /// Since when the present holder has it, as far as seen.
     holder_since: Moment,
@@ -135,7 +135,7 @@ impl Fence {
             work: Work::None,
             pause: None,
             release_at: None,
-            kept_until: Moment::default(),
+            kept: None,
             offer: None,
             holder_since: Moment::default(),
             due: None,
@@ -236,14 +236,14 @@ impl Fence {
         let env = view.env();
         self.pause = None;
         self.release_at = None;
-        self.kept_until = Moment::default();
+        self.kept = None;
         if let Some((winner, _)) = view.other_winner(&self.name) {
             let times = match &self.offer {
                 Some(offer) if offer.winner == *winner => offer.times,
                 _ => 0,
             };
             let keep = env.timings.lease() * 2_u32.saturating_pow(times.min(10));
-            self.kept_until = env.now + keep.min(LONGEST);
+            self.kept = Some((winner.clone(), env.now + keep.min(LONGEST)));
         }
     }
 
@@ -376,21 +376,21 @@ impl Fence {
             return;
         }
         let env = view.env();
-        let drain = match view.other_winner(&self.name) {
+        let winner = view.other_winner(&self.name);
+        // A winner that was gone meanwhile has let nothing lie.
+        self.kept = self
+            .kept
+            .take()
+            .filter(|(kept_from, _)| winner.is_some_and(|(winner, _)| winner == kept_from));
+        let kept_until = self.kept.as_ref().map(|(_, until)| *until);
+        let kept_until = kept_until.filter(|until| env.now < *until);
+        let drain = match winner {
             _ if view.leaves() || !self.exists => true,
-            Some((winner, true)) if view.competes() => {
-                let due = env.now >= self.kept_until;
-                if due && self.work == Work::Engaged {
-                    let times = match &self.offer {
-                        Some(offer) if offer.winner == *winner => offer.times + 1,
-                        _ => 1,
-                    };
-                    self.offer = Some(Offer {
-                        winner: winner.clone(),
-                        times,
-                    });
+            Some((winner, true)) if view.competes() && kept_until.is_none() => {
+                if self.work == Work::Engaged {
+                    self.offer_to(winner.clone());
                 }
-                due
+                true
             }
             _ => false,
         };
@@ -405,9 +405,21 @@ impl Fence {
                 self.wake_at(revoke_at);
             }
             Work::None if drain => self.release_at = Some(env.now),
-            Work::Engaged if env.now < self.kept_until => self.wake_at(self.kept_until),
+            Work::Engaged => {
+                if let Some(until) = kept_until {
+                    self.wake_at(until);
+                }
+            }
             _ => {}
         }
+    }
+
+    fn offer_to(&mut self, winner: PeerId) {
+        let times = match &self.offer {
+            Some(offer) if offer.winner == winner => offer.times + 1,
+            _ => 1,
+        };
+        self.offer = Some(Offer { winner, times });
     }
 
     /// Starts the work of a tenure whose permission is in the future.

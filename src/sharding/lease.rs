@@ -49,6 +49,8 @@ mod key {
 pub(crate) struct LeaseApi {
     api: Api<Lease>,
     namespace: String,
+    /// The namespace and the server, for messages.
+    place: String,
     peer_prefix: String,
     timeout: Duration,
 }
@@ -56,14 +58,20 @@ pub(crate) struct LeaseApi {
 // === impl LeaseApi ===
 
 impl LeaseApi {
-    /// Every request is given up after `timeout`.
+    /// Every request is given up after `timeout`; `server` is named in messages.
     pub(crate) fn new(
         client: Client,
+        server: Option<&str>,
         namespace: &str,
         peer_prefix: &str,
         timeout: Duration,
     ) -> Self {
+        let place = match server {
+            Some(server) => format!("{namespace} at {server}"),
+            None => namespace.to_owned(),
+        };
         Self {
+            place,
             api: Api::namespaced(client, namespace),
             namespace: namespace.to_owned(),
             peer_prefix: peer_prefix.to_owned(),

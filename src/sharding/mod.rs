@@ -195,9 +195,10 @@ impl Sharding {
             weight: self.weight.max(1),
         };
         let timings = self.timings;
-        let client = self.client.connect(&timings)?;
+        let (client, server) = self.client.connect(&timings)?;
         let api = LeaseApi::new(
             client,
+            server.as_deref(),
             &self.lease_namespace,
             &self.peer_prefix,
             timings.request_timeout(),
@@ -246,18 +247,21 @@ impl fmt::Debug for Sharding {
 // === impl Access ===
 
 impl Access {
-    fn connect(self, timings: &Timings) -> Result<Client> {
+    /// The client, and the address of its server where that is known.
+    fn connect(self, timings: &Timings) -> Result<(Client, Option<String>)> {
         let mut config = match self {
-            Self::Client(client) => return Ok(client),
+            Self::Client(client) => return Ok((client, None)),
             Self::Config(config) => *config,
         };
+        let server = config.cluster_url.to_string();
         config.default_retry = false;
         config.connect_timeout = Some(timings.request_timeout());
         // Reads have no timeout here: a watch is silent for minutes. Each request gets one of its own.
         config.read_timeout = None;
-        Client::try_from(config).map_err(|error| {
+        let client = Client::try_from(config).map_err(|error| {
             Error::setting(format!("the kubeconfig cannot be used: {}", Report(&error)))
-        })
+        })?;
+        Ok((client, Some(server)))
     }
 }
 

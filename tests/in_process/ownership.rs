@@ -21,7 +21,7 @@ async fn all_held(fleet: &Fleet) -> bool {
             .is_empty()
     };
     fleet.holders().await.len() == CLUSTERS.len() + 4
-        && CLUSTERS.iter().all(|cluster| reconciled(&cluster))
+        && CLUSTERS.iter().all(|cluster| reconciled(cluster))
 }
 
 #[tokio::test(start_paused = true)]

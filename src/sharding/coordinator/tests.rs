@@ -1,1 +1,150 @@
+//! What belongs to no fence alone; whole fleets are played in `testing::simulation`.
 
+use super::*;
+use crate::sharding::{Rendezvous, record::Marks};
+
+const SECOND: Duration = Duration::from_secs(1);
+const NOW: Moment = Moment(Duration::from_secs(100));
+
+fn coordinator() -> Coordinator {
+    Coordinator::new(Settings {
+        peer: Peer {
+            id: "a".parse().unwrap(),
+            weight: 1,
+        },
+        incarnation: "1".into(),
+        peer_prefix: "mcr-peer".into(),
+        fence_prefix: "mcr-shard".into(),
+        timings: Timings::default(),
+        sharder: Box::new(Rendezvous::new()),
+    })
+}
+
+fn name(name: &str) -> ClusterName {
+    name.parse().unwrap()
+}
+
+fn list(leases: Vec<(String, Record)>) -> Input {
+    Input::Listed { asked: NOW, leases }
+}
+
+/// Answers every request for the own Lease, and counts those for fences.
+fn settle(coordinator: &mut Coordinator, mut out: Vec<Command>, now: Moment) -> usize {
+    // Later answers show later versions.
+    let (mut fences, mut version) = (0, now.0.as_secs() * 10);
+    while let Some(command) = out.pop() {
+        let Command::Send { lease, request } = command else {
+            continue;
+        };
+        if lease != "mcr-peer-a" {
+            fences += 1;
+            continue;
+        }
+        let (Request::Create(content) | Request::Replace { content, .. }) = request else {
+            continue;
+        };
+        version += 1;
+        let record = Record {
+            uid: "u".into(),
+            version,
+            holder: Some(content.holder),
+            renew_time: Some(content.renew_time),
+            duration: Some(content.duration),
+            marks: content.marks,
+            ..Record::default()
+        };
+        let answer = Answer::Record(Box::new(record));
+        out.extend(coordinator.step(
+            Input::Answer {
+                lease,
+                sent: now,
+                answer,
+            },
+            now,
+            0,
+        ));
+    }
+    fences
+}
+
+#[test]
+fn at_most_32_requests_for_fences_are_in_flight() {
+    let mut coordinator = coordinator();
+    for i in 0..100 {
+        coordinator.step(Input::Applied(name(&format!("c{i}"))), NOW, 0);
+    }
+    let out = coordinator.step(list(Vec::new()), NOW, 0);
+    assert_eq!(settle(&mut coordinator, out, NOW), 0, "not settled yet");
+    let later = NOW + SECOND;
+    let out = coordinator.step(Input::Tick, later, 0);
+    assert_eq!(settle(&mut coordinator, out, later), MAX_IN_FLIGHT);
+    // Each answer makes room for one more.
+    let answer = Input::Answer {
+        lease: "mcr-shard-c0".into(),
+        sent: later,
+        answer: Answer::AlreadyExists,
+    };
+    let out = coordinator.step(answer, later, 0);
+    assert_eq!(settle(&mut coordinator, out, later), 1);
+}
+
+#[test]
+fn two_clusters_never_share_a_lease() {
+    let mut coordinator = coordinator();
+    let hashed = names::lease_name("mcr-shard", "team/a");
+    let twin = hashed.strip_prefix("mcr-shard-").unwrap();
+    coordinator.step(Input::Applied(name("team/a")), NOW, 0);
+    let out = coordinator.step(Input::Applied(name(twin)), NOW, 0);
+    // A name that looks like a hashed one is hashed itself.
+    assert!(
+        !out.iter()
+            .any(|command| matches!(command, Command::Report(..))),
+        "{out:?}"
+    );
+    assert_eq!(coordinator.clusters.len(), 2);
+}
+
+#[test]
+fn a_lease_that_was_held_when_its_cluster_was_unknown_still_counts() {
+    let held = Record {
+        uid: "u".into(),
+        version: 7,
+        holder: Some("b".into()),
+        duration: Some(15 * SECOND),
+        marks: Marks::default(),
+        ..Record::default()
+    };
+    let mut coordinator = coordinator();
+    let out = coordinator.step(list(vec![("mcr-shard-zoo".into(), held.clone())]), NOW, 0);
+    settle(&mut coordinator, out, NOW);
+    let later = NOW + 10 * SECOND;
+    // It is deleted by hand, and then the provider shows the cluster: its holder may still work.
+    let last = Record { version: 8, ..held };
+    for input in [
+        Input::Tick,
+        Input::Deleted("mcr-shard-zoo".into(), last),
+        Input::Applied(name("zoo")),
+    ] {
+        let out = coordinator.step(input, later, 0);
+        assert_eq!(settle(&mut coordinator, out, later), 0);
+    }
+    let mut requests = 0;
+    for second in 1..=15 {
+        assert_eq!(requests, 0, "{second}");
+        let now = later + second * SECOND;
+        let out = coordinator.step(Input::Tick, now, 0);
+        requests = settle(&mut coordinator, out, now);
+    }
+    assert_eq!(requests, 1);
+}
+
+#[test]
+fn a_removed_cluster_leaves_nothing_behind() {
+    let mut coordinator = coordinator();
+    let out = coordinator.step(list(Vec::new()), NOW, 0);
+    settle(&mut coordinator, out, NOW);
+    coordinator.step(Input::Applied(name("zoo")), NOW, 0);
+    coordinator.step(Input::Removed(name("zoo")), NOW, 0);
+    assert!(coordinator.fences.is_empty() && coordinator.clusters.is_empty());
+    assert!(coordinator.timers.is_empty(), "{:?}", coordinator.timers);
+}

@@ -16,7 +16,13 @@ fn what_is_written_reads_back() {
         .unwrap();
     let _entered = runtime.enter();
     let client = Client::new(service, "default");
-    let api = LeaseApi::new(client, "kube-system", "mcr-peer", Duration::from_secs(1));
+    let api = LeaseApi::new(
+        client,
+        None,
+        "kube-system",
+        "mcr-peer",
+        Duration::from_secs(1),
+    );
     let marks = Marks {
         incarnation: Some("nonce".into()),
         renew_time: Some(1_700_000_000_000_001),

@@ -76,7 +76,7 @@ async fn list_and_watch(
     failures: &mut u32,
 ) -> Result<ControlFlow<()>> {
     let asked = clock.now();
-    let step = || format!("list the Leases in {}", api.namespace);
+    let step = || format!("list the Leases in {}", api.place);
     let all = ListParams::default();
     let list = tokio::time::timeout(LIST_TIMEOUT, api.api.list(&all))
         .await
@@ -84,7 +84,13 @@ async fn list_and_watch(
             step: step(),
             limit: LIST_TIMEOUT,
         })?
-        .map_err(|error| Error::api(step(), error))?;
+        .map_err(|error| match &error {
+            kube::Error::Api(status) if status.code == 404 => Error::api(
+                format!("{} (does the server have coordination.k8s.io/v1?)", step()),
+                error,
+            ),
+            _ => Error::api(step(), error),
+        })?;
     let mut version = list.metadata.resource_version.clone().unwrap_or_default();
     let leases = list
         .items
@@ -97,7 +103,7 @@ async fn list_and_watch(
     }
     // The server ends a watch after its timeout; the next one goes on from the same version.
     loop {
-        let step = || format!("watch the Leases in {}", api.namespace);
+        let step = || format!("watch the Leases in {}", api.place);
         let params = WatchParams::default().timeout(fastrand::u32(180..230));
         let request = api.api.watch(&params, &version);
         let events = tokio::time::timeout(LIST_TIMEOUT, request)
