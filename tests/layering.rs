@@ -39,18 +39,20 @@ const SHARDING: &[(&str, &[&str])] = &[
     ("names", &[]),
     ("peer", &[]),
     ("timings", &[]),
+    ("mutant", &[]),
     ("placement", &["peer"]),
     ("rendezvous", &["peer", "placement"]),
     ("record", &["timings"]),
-    ("claim", &["record", "timings"]),
+    ("claim", &["mutant", "record", "timings"]),
     (
         "membership",
         &["claim", "heartbeat", "peer", "record", "timings"],
     ),
-    ("fence", &["claim", "peer", "record", "timings"]),
+    ("fence", &["mutant", "claim", "peer", "record", "timings"]),
     (
         "coordinator",
         &[
+            "mutant",
             "claim",
             "fence",
             "membership",

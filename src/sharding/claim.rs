@@ -23,6 +23,7 @@ mod backoff;
 use std::time::Duration;
 
 use super::{
+    mutant::{Mutant, Mutants},
     record::{Answer, Content, Marks, Record, Request},
     timings::{RANK_STEP, Timings},
 };
@@ -50,6 +51,7 @@ pub(crate) struct Env<'a> {
     pub(crate) contact: Option<Moment>,
     /// The own peer Lease's last request had no answer: nothing else is tried.
     pub(crate) blocked: bool,
+    pub(crate) mutants: Mutants,
     pub(crate) identity: &'a Identity,
     pub(crate) timings: &'a Timings,
 }
@@ -353,8 +355,12 @@ impl Claim {
             return Step::Idle;
         }
         let delete = || {
+            let uid = match env.mutants.has(Mutant::DeleteWithoutPreconditions) {
+                true => String::new(),
+                false => record.uid.clone(),
+            };
             Step::Send(Request::Delete {
-                uid: record.uid.clone(),
+                uid,
                 version: record.version,
             })
         };
@@ -375,7 +381,18 @@ impl Claim {
     fn expiry(&self, record: &Record, seen: Moment, turn: Duration, env: &Env<'_>) -> Expiry {
         let lasts = record.lasts(env.timings.lease());
         let at = seen.max(env.grace) + lasts + turn;
-        if env.now <= at {
+        let stands = if env.mutants.has(Mutant::WallClock) {
+            let age = env
+                .wall
+                .saturating_sub(record.renew_time.unwrap_or_default());
+            u128::try_from(age).unwrap_or_default() > (lasts + turn).as_micros()
+        } else {
+            env.now > at
+        };
+        if env.mutants.has(Mutant::ReplaceJustRead) && self.confirmed.is_some() {
+            return Expiry::Confirmed;
+        }
+        if !stands {
             return Expiry::Pending(Step::At(at + Duration::from_nanos(1)));
         }
         let fresh = |contact| env.now.since(contact) <= env.timings.contact_gap();
@@ -383,7 +400,7 @@ impl Claim {
             // The next contact will ask again.
             return Expiry::Pending(Step::Idle);
         }
-        if self.confirmed == Some(record.version) {
+        if self.confirmed == Some(record.version) || env.mutants.has(Mutant::TakeOverUnread) {
             Expiry::Confirmed
         } else {
             Expiry::Unconfirmed
@@ -410,29 +427,36 @@ impl Claim {
 
     /// A PUT that makes or keeps this process the holder.
     fn write(&self, transitions: i32, marks: &Marks, env: &Env<'_>) -> Step {
-        self.replace(content(transitions, marks, env))
+        self.replace(content(transitions, marks, env), env)
     }
 
     /// A PUT that leaves the Lease without a holder.
     fn clear(&self, marks: &Marks, env: &Env<'_>) -> Step {
         let transitions = self.record().map_or(0, |record| record.transitions);
-        self.replace(Content {
+        let content = Content {
             holder: String::new(),
             ..content(transitions, marks, env)
-        })
+        };
+        self.replace(content, env)
     }
 
-    fn replace(&self, mut content: Content) -> Step {
+    fn replace(&self, mut content: Content, env: &Env<'_>) -> Step {
         let Some(record) = self.record() else {
             return Step::Idle;
         };
         // P5: a PUT that changes nothing succeeds with the same version, and nobody sees it.
-        if let Some(before) = record.renew_time {
+        if let Some(before) = record.renew_time
+            && !env.mutants.has(Mutant::CountNoop)
+        {
             content.renew_time = content.renew_time.max(before.saturating_add(1));
         }
         content.marks.renew_time = Some(content.renew_time);
+        let uid = match env.mutants.has(Mutant::PutWithoutUid) {
+            true => String::new(),
+            false => record.uid.clone(),
+        };
         Step::Send(Request::Replace {
-            uid: record.uid.clone(),
+            uid,
             version: record.version,
             content,
             foreign: record.foreign.clone(),
@@ -443,7 +467,7 @@ impl Claim {
     fn is_leftover(&self, record: &Record, env: &Env<'_>) -> bool {
         self.tenure.is_none()
             && record.holder.as_deref() == Some(&env.identity.peer)
-            && record.incarnation() == Some(&env.identity.incarnation)
+            && is_ours(record, env)
     }
 
     /// P10: a Lease that belongs to something else, which is left alone.
@@ -472,16 +496,26 @@ impl Claim {
     }
 }
 
+/// Whether this very process wrote the version.
+fn is_ours(record: &Record, env: &Env<'_>) -> bool {
+    record.incarnation() == Some(&env.identity.incarnation)
+        || env.mutants.has(Mutant::IncarnationIgnored)
+}
+
 /// What this process writes as the holder.
 fn content(transitions: i32, marks: &Marks, env: &Env<'_>) -> Content {
+    let renew_time = match env.mutants.has(Mutant::CountNoop) {
+        true => env.wall - env.wall % 30_000_000,
+        false => env.wall,
+    };
     Content {
         holder: env.identity.peer.clone(),
         transitions,
         duration: env.timings.lease(),
-        renew_time: env.wall,
+        renew_time,
         marks: Marks {
             incarnation: Some(env.identity.incarnation.clone()),
-            renew_time: Some(env.wall),
+            renew_time: Some(renew_time),
             ..marks.clone()
         },
     }

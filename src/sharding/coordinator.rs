@@ -24,6 +24,7 @@ use super::{
     claim::Identity,
     fence::{self, Fence},
     membership::{self, Membership},
+    mutant::Mutants,
     names,
     peer::{Peer, PeerId},
     placement::Sharder,
@@ -97,6 +98,7 @@ pub(crate) struct Settings {
     pub(crate) fence_prefix: String,
     pub(crate) timings: Timings,
     pub(crate) sharder: Box<dyn Sharder>,
+    pub(crate) mutants: Mutants,
 }
 
 /// The decisions of one peer.
@@ -151,6 +153,7 @@ impl Coordinator {
             fence_prefix,
             timings,
             sharder,
+            mutants,
         } = settings;
         let seed = xxhash_rust::xxh3::xxh3_64(incarnation.as_bytes());
         let identity = Identity {
@@ -160,7 +163,9 @@ impl Coordinator {
         let own_lease = names::lease_name(&peer_prefix, peer.id.as_str());
         let formula = sharder.formula();
         Self {
-            membership: Membership::new(own_lease, identity, peer, formula, &timings, seed),
+            membership: Membership::new(
+                own_lease, identity, peer, formula, mutants, &timings, seed,
+            ),
             peer_prefix,
             fence_prefix,
             timings,

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::{
     claim::{Change, Claim, Env, Goal, Step},
+    mutant::Mutant,
     peer::PeerId,
     record::{Answer, Marks, Record, Request},
     timings::{LONGEST, RANK_STEP},
@@ -243,7 +244,9 @@ impl Fence {
                 _ => 0,
             };
             let keep = env.timings.lease() * 2_u32.saturating_pow(times.min(10));
-            self.kept = Some((winner.clone(), env.now + keep.min(LONGEST)));
+            if !env.mutants.has(Mutant::PingPong) {
+                self.kept = Some((winner.clone(), env.now + keep.min(LONGEST)));
+            }
         }
     }
 
@@ -301,6 +304,7 @@ impl Fence {
     fn drained(&mut self, unanswered: Option<Moment>, env: &Env<'_>, out: &mut Vec<Command>) {
         self.work = Work::None;
         self.pause = None;
+        let unanswered = unanswered.filter(|_| !env.mutants.has(Mutant::ForgetUnanswered));
         let quiet = unanswered.map_or(env.now, |at| (at + env.timings.margin()).max(env.now));
         if self.claim.tenure().is_some() {
             // P7: for good, before the release is sent.
@@ -332,6 +336,9 @@ impl Fence {
         {
             if env.now >= revoke_at {
                 out.push(Command::Revoke);
+                if env.mutants.has(Mutant::ReleaseWhileAlive) {
+                    self.release_at = Some(env.now);
+                }
                 out.push(Command::Report(
                     "the drain timeout has passed: running work is dropped".into(),
                 ));
@@ -372,10 +379,17 @@ impl Fence {
 
     /// P7: begins to drain when another peer should have the cluster, or nobody.
     fn hand_over(&mut self, view: &dyn View, out: &mut Vec<Command>) {
+        let env = view.env();
+        if env.mutants.has(Mutant::FlipBack)
+            && self.exists
+            && self.work == Work::None
+            && view.other_winner(&self.name).is_none()
+        {
+            self.release_at = None;
+        }
         if self.claim.tenure().is_none() || self.release_at.is_some() {
             return;
         }
-        let env = view.env();
         let winner = view.other_winner(&self.name);
         // A winner that was gone meanwhile has let nothing lie.
         self.kept = self
@@ -386,7 +400,11 @@ impl Fence {
         let kept_until = kept_until.filter(|until| env.now < *until);
         let drain = match winner {
             _ if view.leaves() || !self.exists => true,
-            Some((winner, true)) if view.competes() && kept_until.is_none() => {
+            Some((winner, ready))
+                if (ready || env.mutants.has(Mutant::HandOverEarly))
+                    && view.competes()
+                    && kept_until.is_none() =>
+            {
                 if self.work == Work::Engaged {
                     self.offer_to(winner.clone());
                 }
@@ -397,6 +415,9 @@ impl Fence {
         match self.work {
             Work::Engaged if drain => {
                 out.push(Command::Drain);
+                if env.mutants.has(Mutant::ReleaseBeforeDrain) {
+                    self.release_at = Some(env.now);
+                }
                 let revoke_at = env.now + env.timings.drain();
                 self.work = Work::Draining {
                     revoke_at,
@@ -442,6 +463,13 @@ impl Fence {
     fn goal(&self, view: &dyn View) -> Goal {
         let marks = self.marks.clone();
         if self.claim.tenure().is_some() {
+            let draining = matches!(self.work, Work::Draining { .. });
+            if draining && view.env().mutants.has(Mutant::DrainWithoutRenewal) {
+                return Goal::Release {
+                    not_before: view.env().now + LONGEST,
+                    marks,
+                };
+            }
             return match self.release_at {
                 Some(not_before) if view.may_release() => Goal::Release { not_before, marks },
                 _ => Goal::Keep { marks },

@@ -19,6 +19,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     claim::{Change, Claim, Env, Goal, Identity, Step},
     heartbeat::Heartbeat,
+    mutant::{Mutant, Mutants},
     peer::{Peer, PeerId},
     record::{Answer, Marks, Record, Request},
     timings::Timings,
@@ -72,6 +73,7 @@ pub(crate) struct Membership {
     identity: Identity,
     own: Peer,
     formula: &'static str,
+    mutants: Mutants,
     claim: Claim,
     peers: Peers,
     contact: Option<Moment>,
@@ -107,6 +109,7 @@ impl Membership {
         identity: Identity,
         own: Peer,
         formula: &'static str,
+        mutants: Mutants,
         timings: &Timings,
         seed: u64,
     ) -> Self {
@@ -115,6 +118,7 @@ impl Membership {
             identity,
             own,
             formula,
+            mutants,
             claim: Claim::peer(seed),
             peers: Peers::default(),
             contact: None,
@@ -139,6 +143,7 @@ impl Membership {
             grace: self.grace,
             contact: self.contact,
             blocked: self.claim.is_unanswered(),
+            mutants: self.mutants,
             identity: &self.identity,
             timings,
         }
@@ -299,12 +304,19 @@ impl Membership {
             answer,
             Answer::Record(_) | Answer::Conflict | Answer::AlreadyExists
         );
-        if wrote && contact {
+        let lenient = self.mutants.has(Mutant::AnyReplyIsContact)
+            && !matches!(answer, Answer::Unknown(ref text) if text.contains("no answer"));
+        if (wrote && contact) || lenient {
             // P9: nothing else proves that renewals could be written.
-            let gap = self
-                .contact
-                .is_none_or(|last| now.since(last) > timings.contact_gap());
-            if gap {
+            let longest = match self.mutants.has(Mutant::LongGap) {
+                true => 2 * timings.renew() + Duration::from_secs(1),
+                false => timings.contact_gap(),
+            };
+            let gap = match self.contact {
+                None => !self.mutants.has(Mutant::FirstContactWithoutGrace),
+                Some(last) => now.since(last) > longest,
+            };
+            if gap && !self.mutants.has(Mutant::NoGrace) {
                 self.grace = now;
             }
             self.contact = Some(now);
@@ -367,7 +379,7 @@ impl Membership {
         };
         let start = synced.max(joined);
         let at = (self.last_change.max(start) + SETTLE).min(start + timings.renew());
-        if now >= at {
+        if now >= at || self.mutants.has(Mutant::NoSettling) {
             self.settled = true;
         } else {
             self.wake_at(Some(at));
@@ -375,7 +387,7 @@ impl Membership {
     }
 
     fn advance(&mut self, now: Moment, wall: i64, timings: &Timings, out: &mut Vec<Command>) {
-        if self.heartbeat.check(now) {
+        if self.heartbeat.check(now) && !self.mutants.has(Mutant::NoHeartbeat) {
             out.push(Command::RestartWatch);
         }
         self.wake_at(self.heartbeat.due());
@@ -416,8 +428,11 @@ impl Membership {
     }
 
     fn goal(&self, now: Moment) -> Goal {
+        let marked = |record: &Record| record.marks.draining;
+        let keeps_mark =
+            self.mutants.has(Mutant::KeepDraining) && self.claim.record().is_some_and(marked);
         let marks = Marks {
-            draining: self.leaving.is_some(),
+            draining: self.leaving.is_some() || keeps_mark,
             placement: Some(self.formula.to_owned()),
             weight: Some(self.own.weight),
             ..Marks::default()
@@ -454,6 +469,7 @@ impl Membership {
             grace: self.grace,
             contact: self.contact,
             blocked: false,
+            mutants: self.mutants,
             identity: &self.identity,
             timings,
         };

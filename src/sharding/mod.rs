@@ -32,6 +32,7 @@ mod fence;
 mod heartbeat;
 mod lease;
 mod membership;
+mod mutant;
 mod names;
 mod peer;
 mod placement;
@@ -44,6 +45,8 @@ use std::{fmt, sync::Arc};
 use kube::{Client, Config};
 use tokio::sync::mpsc;
 
+#[cfg(feature = "testing")]
+pub use mutant::Mutant;
 pub use peer::{MAX_WEIGHT, Peer, PeerId};
 pub use placement::{Move, Sharder};
 pub use rendezvous::Rendezvous;
@@ -58,6 +61,7 @@ pub(crate) mod internals {
     pub(crate) use super::{
         coordinator::{Command, Coordinator, Input, Settings},
         fence::Command as FenceCommand,
+        mutant::Mutants,
         names::lease_name,
         record::{Answer, Content, Foreign, Record, Request},
     };
@@ -69,6 +73,7 @@ use crate::{
 };
 use coordinator::{Coordinator, Settings};
 use lease::LeaseApi;
+use mutant::Mutants;
 
 /// How a manager shares the clusters with its peers.
 ///
@@ -210,6 +215,7 @@ impl Sharding {
             fence_prefix: self.fence_prefix.clone(),
             timings,
             sharder: self.sharder,
+            mutants: Mutants::default(),
         });
         let (orders, obeys) = mpsc::unbounded_channel();
         let (assigns, assignments) = mpsc::unbounded_channel();

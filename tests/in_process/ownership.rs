@@ -20,8 +20,7 @@ async fn all_held(fleet: &Fleet) -> bool {
             .noted(cluster, &What::Reconciled("first".into()))
             .is_empty()
     };
-    fleet.holders().await.len() == CLUSTERS.len() + 4
-        && CLUSTERS.iter().all(|cluster| reconciled(cluster))
+    fleet.holders().await.len() == CLUSTERS.len() + 4 && CLUSTERS.iter().all(reconciled)
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Answer, Change, Claim, Env, InFlight, Observed, Record, Tenure};
+use super::{Answer, Change, Claim, Env, InFlight, Mutant, Observed, Record, Tenure, is_ours};
 use crate::clock::Moment;
 
 // === impl Claim ===
@@ -47,7 +47,7 @@ impl Claim {
             .tenure
             .as_ref()
             .is_some_and(|tenure| is_mine(tenure, last, env));
-        let wait = if mine || last.holder.is_none() {
+        let wait = if mine || last.holder.is_none() || env.mutants.has(Mutant::PostWithoutWait) {
             Duration::ZERO
         } else {
             last.lasts(env.timings.lease())
@@ -87,6 +87,12 @@ impl Claim {
                 self.unsure = true;
                 self.backoff.fail(env.now, env.timings.renew());
                 self.report(text);
+                if env.mutants.has(Mutant::UnknownIsSuccess)
+                    && let Some(tenure) = &mut self.tenure
+                {
+                    tenure.deadline = sent + env.timings.work_time();
+                    return Some(Change::Renewed);
+                }
                 None
             }
             Answer::Throttled(after) => {
@@ -154,6 +160,13 @@ impl Claim {
             .as_ref()
             .is_some_and(|tenure| env.now < tenure.deadline);
         let wait = match (&self.observed, permitted) {
+            _ if env.mutants.has(Mutant::PostWithoutWait) => Duration::ZERO,
+            (Observed::Present { record, .. }, _)
+                if env.mutants.has(Mutant::TrustLastSeen)
+                    && (record.holder.is_none() || self.tenure.is_some()) =>
+            {
+                Duration::ZERO
+            }
             (_, true) => Duration::ZERO,
             (Observed::Present { record, .. }, false) => record.lasts(env.timings.lease()),
             (Observed::Absent { .. }, false) => return None,
@@ -172,16 +185,24 @@ impl Claim {
     ) -> Option<Change> {
         match request {
             InFlight::Get => {
-                let lost = self.observe(record, env);
+                let seen = match env.mutants.has(Mutant::SeenBeforeReceipt) {
+                    true => sent,
+                    false => env.now,
+                };
+                let lost = self.observe_at(record, seen, env);
                 self.settle();
                 self.confirmed = Some(record.version);
                 if let Some(tenure) = &mut self.tenure {
                     tenure.renew_at = Moment::default();
+                    if env.mutants.has(Mutant::AdoptionExtends) {
+                        tenure.deadline = sent + work_time(env);
+                        return Some(Change::Renewed);
+                    }
                 }
                 lost
             }
             InFlight::Renew { replaces } | InFlight::Acquire { replaces }
-                if record.version <= replaces =>
+                if record.version <= replaces && !env.mutants.has(Mutant::CountNoop) =>
             {
                 // Nothing was written, so nobody saw a renewal.
                 self.unsure = true;
@@ -196,7 +217,11 @@ impl Claim {
                 self.problem = None;
                 let tenure = self.tenure.as_mut()?;
                 // P5: counted from before the send.
-                tenure.deadline = sent + env.timings.work_time();
+                let from = match env.mutants.has(Mutant::DeadlineFromReply) {
+                    true => env.now,
+                    false => sent,
+                };
+                tenure.deadline = from + work_time(env);
                 tenure.renew_at = sent + env.timings.renew();
                 lost.or(Some(Change::Renewed))
             }
@@ -206,7 +231,7 @@ impl Claim {
                 self.conflicts = 0;
                 self.problem = None;
                 let tenure = Tenure {
-                    deadline: sent + env.timings.work_time(),
+                    deadline: sent + work_time(env),
                     token: record.version,
                     uid: record.uid.clone(),
                     transitions: record.transitions,
@@ -272,10 +297,18 @@ impl Claim {
     }
 }
 
+/// H: how long a confirmed write allows work.
+fn work_time(env: &Env<'_>) -> Duration {
+    match env.mutants.has(Mutant::WorkForWholeLease) {
+        true => env.timings.lease(),
+        false => env.timings.work_time(),
+    }
+}
+
 /// Whether `record` is a version of this very tenure (P5): a namesake's, a Go replica's or a later own one is not.
 fn is_mine(tenure: &Tenure, record: &Record, env: &Env<'_>) -> bool {
     record.uid == tenure.uid
         && record.holder.as_deref() == Some(&env.identity.peer)
-        && record.incarnation() == Some(&env.identity.incarnation)
+        && is_ours(record, env)
         && record.transitions == tenure.transitions
 }

@@ -49,6 +49,7 @@ impl Play {
             grace: self.grace,
             contact: self.contact.then_some(self.now),
             blocked: self.blocked,
+            mutants: Mutants::default(),
             identity: &self.identity,
             timings: &self.timings,
         };

@@ -17,6 +17,7 @@ fn coordinator() -> Coordinator {
         fence_prefix: "mcr-shard".into(),
         timings: Timings::default(),
         sharder: Box::new(Rendezvous::new()),
+        mutants: Mutants::default(),
     })
 }
 

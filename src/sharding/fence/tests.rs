@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::sharding::{claim::Identity, timings::Timings};
+use crate::sharding::{claim::Identity, mutant::Mutants, timings::Timings};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -63,6 +63,7 @@ impl Play {
                     grace: Moment::default(),
                     contact: Some(now),
                     blocked: false,
+                    mutants: Mutants::default(),
                     identity,
                     timings,
                 },

@@ -21,7 +21,15 @@ impl Play {
         };
         let own = peer("a");
         let mut play = Self {
-            membership: Membership::new("mcr-peer-a".into(), identity, own, "hrw/v1", &timings, 1),
+            membership: Membership::new(
+                "mcr-peer-a".into(),
+                identity,
+                own,
+                "hrw/v1",
+                Mutants::default(),
+                &timings,
+                1,
+            ),
             now: Moment(100 * SECOND),
             version: 10,
             request: None,

@@ -36,3 +36,5 @@ pub use operation::{ClusterNumber, Operation, PeerNumber};
 pub use random::mixed;
 pub use scenario::{Failure, Outcome, Scenario};
 pub use server::Health;
+
+pub use crate::sharding::Mutant;

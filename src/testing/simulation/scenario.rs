@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{operation::Operation, world::World};
-use crate::sharding::Timings;
+use crate::sharding::{Mutant, Timings, internals::Mutants};
 
 /// A fleet and what happens to it.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Scenario {
     pub(super) reconcile: Duration,
     pub(super) write_every: Duration,
     pub(super) operations: Vec<Operation>,
+    pub(super) mutants: Mutants,
+    pub(super) unguarded: bool,
 }
 
 /// What came of one run in which everything held.
@@ -76,6 +78,8 @@ impl Scenario {
             reconcile: Duration::from_millis(300),
             write_every: Duration::from_millis(400),
             operations: Vec::new(),
+            mutants: Mutants::default(),
+            unguarded: false,
         }
     }
 
@@ -106,6 +110,18 @@ impl Scenario {
     /// The longest time between two writes to a cluster.
     pub fn write_every(mut self, longest: Duration) -> Self {
         self.write_every = longest.max(Duration::from_millis(21));
+        self
+    }
+
+    /// Breaks a rule of the protocol in every process.
+    pub fn without(mut self, mutant: Mutant) -> Self {
+        self.mutants = self.mutants.with(mutant);
+        self
+    }
+
+    /// P6: nobody asks the guard before a write; only an ended engagement stops work.
+    pub fn unguarded(mut self) -> Self {
+        self.unguarded = true;
         self
     }
 

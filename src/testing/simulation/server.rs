@@ -92,13 +92,23 @@ impl Server {
                 foreign,
             } => {
                 self.writes += 1;
-                // A Lease that is gone has another uid than any.
-                let same = |record: &Record| record.uid == *uid && record.version == *version;
+                // Without a uid, a PUT makes a Lease anew that is gone.
+                if uid.is_empty() && !self.leases.contains_key(lease) {
+                    self.uids += 1;
+                    let uid = format!("uid-{}", self.uids);
+                    return self.store(lease, uid, content, foreign);
+                }
+                let same = |record: &Record| {
+                    (uid.is_empty() || record.uid == *uid) && record.version == *version
+                };
                 match self.leases.get(lease) {
                     Some(known) if same(known) && is_written(known, content) => {
                         Answer::Record(Box::new(known.clone()))
                     }
-                    Some(known) if same(known) => self.store(lease, uid.clone(), content, foreign),
+                    Some(known) if same(known) => {
+                        let uid = known.uid.clone();
+                        self.store(lease, uid, content, foreign)
+                    }
                     _ => Answer::Conflict,
                 }
             }
@@ -106,6 +116,10 @@ impl Server {
                 self.writes += 1;
                 match self.leases.get(lease) {
                     None => Answer::NotFound,
+                    Some(_) if uid.is_empty() => {
+                        self.delete(lease);
+                        Answer::Deleted
+                    }
                     Some(known) if known.uid != *uid || known.version != *version => {
                         Answer::Conflict
                     }

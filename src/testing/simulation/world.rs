@@ -339,6 +339,7 @@ impl<'a> World<'a> {
             fence_prefix: "mcr-shard".into(),
             timings: self.scenario.timings,
             sharder: Box::new(Rendezvous::new()),
+            mutants: self.scenario.mutants,
         });
         let clock = SimulatedClock {
             drift: (self.random.f64() - 0.5) * 0.02,

@@ -154,13 +154,16 @@ impl World<'_> {
         else {
             return;
         };
-        if known.permits(now) {
+        if known.permits(now) || self.scenario.unguarded {
             let lease = lease_name("mcr-shard", cluster_name(cluster).as_str());
             let confirmed = process.confirmed.get(&lease).copied();
             let allows = work_time(&self.scenario.timings);
             let token = known.token;
-            self.observer
-                .write_begins(cluster, number, now, confirmed, allows);
+            // I1 is what an unguarded write must be caught by.
+            if !self.scenario.unguarded {
+                self.observer
+                    .write_begins(cluster, number, now, confirmed, allows);
+            }
             self.writes += 1;
             let write = self.writes;
             if let Some(known) = self.processes[number].workers.get_mut(&cluster) {
