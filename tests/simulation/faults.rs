@@ -51,7 +51,7 @@ fn lost_and_slow_messages() {
     let scenario = Scenario::new(3, 12)
         .name("loss")
         .lease(LEASE)
-        .slow(0.2)
+        .slow(0.05)
         .script([ExpectOwned(20 * SECOND)])
         .script(script);
     for seed in 0..100 {

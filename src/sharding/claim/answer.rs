@@ -33,6 +33,11 @@ impl Claim {
         let tenure = self.tenure.as_mut()?;
         if is_mine(tenure, record, env) {
             tenure.version = record.version;
+            if self.unsure && self.in_flight.is_none() {
+                // The write whose outcome was unknown did happen: no need to read that again.
+                self.unsure = false;
+                tenure.renew_at = Moment::default();
+            }
             return None;
         }
         self.lose(env)

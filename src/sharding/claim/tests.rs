@@ -574,3 +574,19 @@ fn nothing_is_asked_while_the_hub_does_not_answer() {
     play.blocked = true;
     assert_eq!(play.next(), Step::Idle);
 }
+
+#[test]
+fn a_watch_that_shows_the_unanswered_renewal_saves_the_read() {
+    let mut play = Play::acquired();
+    play.wait(5 * SECOND);
+    let request = play.request();
+    let applied = play.stored(&request);
+    let deadline = play.claim.tenure().unwrap().deadline;
+    play.answer(SECOND, unknown());
+    play.see(&applied);
+    assert_eq!(play.claim.tenure().unwrap().deadline, deadline);
+    play.wait(SECOND);
+    assert!(
+        matches!(play.request(), Request::Replace { version, .. } if version == applied.version)
+    );
+}
