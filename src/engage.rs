@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use kube::Client;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::{
+    sync::{CancellationToken, WaitForCancellationFutureOwned},
+    task::TaskTracker,
+};
 
 use crate::{
     cluster::{Cluster, ClusterName},
@@ -40,6 +43,8 @@ pub struct Engagement {
     cluster: Cluster,
     guard: Guard,
     cancelled: CancellationToken,
+    /// Everything that runs for this engagement, even after its task was aborted.
+    alive: TaskTracker,
 }
 
 /// Runs `work` on every cluster that this peer owns; see [`ClusterAware`] for its life.
@@ -73,6 +78,7 @@ impl Engagement {
             cluster: cluster.with_client(client),
             guard,
             cancelled: CancellationToken::new(),
+            alive: TaskTracker::new(),
         }
     }
 
@@ -125,6 +131,17 @@ impl Engagement {
     /// Asks everything of this engagement to end.
     pub(crate) fn cancel(&self) {
         self.cancelled.cancel();
+    }
+
+    /// Counts `work` as alive until it has ended and is dropped: an aborted task may still be inside a poll.
+    pub(crate) fn track<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        self.alive.track_future(work)
+    }
+
+    /// Completes when nothing of this engagement is alive any more.
+    pub(crate) async fn dead(&self) {
+        self.alive.close();
+        self.alive.wait().await;
     }
 
     /// Refuses every further request, reads too, and drops what still runs under the guard.

@@ -46,7 +46,7 @@ const SHARDING: &[(&str, &[&str])] = &[
     ("claim", &["mutant", "record", "timings"]),
     (
         "membership",
-        &["claim", "heartbeat", "peer", "record", "timings"],
+        &["mutant", "claim", "heartbeat", "peer", "record", "timings"],
     ),
     ("fence", &["mutant", "claim", "peer", "record", "timings"]),
     (

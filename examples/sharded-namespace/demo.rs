@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use kube_sandbox::Sandbox;
@@ -64,6 +64,7 @@ pub(crate) async fn with_cluster(cli: Cli) -> Result<(), Failure> {
 
 /// Keeps the replicas running until a signal asks to end; then ends them gracefully.
 async fn run(cli: &Cli, kubeconfig: Option<&PathBuf>) -> Result<(), Failure> {
+    let started = Instant::now();
     let mut replicas = JoinSet::new();
     let mut running = BTreeMap::new();
     let names = (0..cli.replicas()).map(|i| format!("sharded-namespace-{i}"));
@@ -77,6 +78,9 @@ async fn run(cli: &Cli, kubeconfig: Option<&PathBuf>) -> Result<(), Failure> {
             Some(Ok((name, status))) = replicas.join_next() => {
                 running.remove(&name);
                 tracing::warn!(replica = name, %status, "replica ended");
+                if status.code() == Some(1) && started.elapsed() < cli.startup_timeout + RESTART_PAUSE {
+                    return Err(Failure::failed(format!("{name} could not start, see above")));
+                }
                 if status.code() == Some(2) {
                     return Err(Failure::usage(format!("{name} does not start, see above")));
                 }

@@ -40,6 +40,8 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 pub(super) struct Queue<K> {
     limit: usize,
+    /// How many places one of several clusters may use: one that hangs must not stop all others.
+    per_cluster: usize,
     running: usize,
     next_slot: u64,
     clusters: BTreeMap<Slot, Lane<K>>,
@@ -54,6 +56,7 @@ struct Lane<K> {
     delayed: BTreeMap<(Instant, u64), K>,
     failures: HashMap<K, u32>,
     sequence: u64,
+    running: usize,
     paused: bool,
     in_ring: bool,
 }
@@ -72,6 +75,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
+            per_cluster: limit.div_ceil(2),
             running: 0,
             next_slot: 0,
             clusters: BTreeMap::new(),
@@ -141,6 +145,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             };
             lane.keys
                 .insert(key.clone(), State::Running { again: false });
+            lane.running += 1;
             self.running += 1;
             self.enter_ring(slot);
             return Some((slot, key));
@@ -152,15 +157,18 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     pub(super) fn finish(&mut self, slot: Slot, key: K, outcome: Outcome, now: Instant) {
         self.running = self.running.saturating_sub(1);
         if let Some(lane) = self.clusters.get_mut(&slot) {
+            lane.running = lane.running.saturating_sub(1);
             lane.finish(key, outcome, now);
         }
         self.enter_ring(slot);
     }
 
     fn enter_ring(&mut self, slot: Slot) {
+        let alone = self.clusters.len() == 1;
         if let Some(lane) = self.clusters.get_mut(&slot)
             && !lane.in_ring
             && !lane.paused
+            && (alone || lane.running < self.per_cluster)
             && !lane.ready.is_empty()
         {
             lane.in_ring = true;
@@ -179,6 +187,7 @@ impl<K: Clone + Eq + Hash> Lane<K> {
             delayed: BTreeMap::new(),
             failures: HashMap::new(),
             sequence: 0,
+            running: 0,
             paused: false,
             in_ring: false,
         }

@@ -109,6 +109,7 @@ fn start<K: Watched, S: Clone + Send + Sync + 'static>(
         reconcileID = %uuid::Builder::from_random_bytes(fastrand::u128(..).to_le_bytes()).into_uuid(),
         cluster = %engagement.name(),
     );
+    let tracked = engagement.clone();
     let (shared, cache, engagement) = (shared.clone(), cache.clone(), engagement.clone());
     let work = async move {
         let object = cache.get(&key);
@@ -126,7 +127,9 @@ fn start<K: Watched, S: Clone + Send + Sync + 'static>(
         }
         job.finish(outcome);
     };
-    reconciles.spawn(work.instrument(span));
+    // Tracked as a whole: the job is over when the reconcile is, not when its task is aborted.
+    let work = tracked.track(work.instrument(span));
+    reconciles.spawn(work);
 }
 
 async fn reconcile<K: Watched, S: Clone + Send + Sync + 'static>(

@@ -79,8 +79,9 @@ impl<K: Clone + Eq + Hash> Scheduler<K> {
                 slot,
                 key: Some(key),
             };
-            if let Some(sender) = shared.clusters.get(&slot) {
-                refused.extend(sender.send(job).err());
+            match shared.clusters.get(&slot) {
+                Some(sender) => refused.extend(sender.send(job).err().map(|error| error.0)),
+                None => refused.push(job),
             }
         }
         // Dropping a job locks again.
@@ -135,8 +136,11 @@ impl<K: Clone + Eq + Hash> Attached<K> {
 
 impl<K: Clone + Eq + Hash> Drop for Attached<K> {
     fn drop(&mut self) {
-        self.scheduler.lock().clusters.remove(&self.slot);
-        self.scheduler.change(|queue| queue.detach(self.slot));
+        // Both under one lock, so that no job is handed out in between.
+        let mut shared = self.scheduler.lock();
+        shared.clusters.remove(&self.slot);
+        shared.queue.detach(self.slot);
+        drop(shared);
         // Jobs that were handed out and not begun free their places.
         while let Ok(job) = self.jobs.try_recv() {
             drop(job);
@@ -189,6 +193,23 @@ mod tests {
         tokio::time::sleep_until(due).await;
         cluster.expire();
         assert_eq!(cluster.next().await.unwrap().key(), Some(&1));
+    }
+
+    #[tokio::test]
+    async fn clusters_that_leave_while_others_finish_stop_nobody() {
+        let scheduler = Scheduler::new(1);
+        let mut stays = scheduler.attach();
+        stays.add([1]);
+        let mut job = stays.next().await;
+        for round in 0..1_000 {
+            let leaves = scheduler.attach();
+            leaves.add([2]);
+            stays.add([round + 3]);
+            let ended = tokio::task::spawn_blocking(move || drop(leaves));
+            drop(job.take());
+            ended.await.unwrap();
+            job = stays.next().await;
+        }
     }
 
     #[tokio::test]

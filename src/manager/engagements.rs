@@ -2,10 +2,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    panic::AssertUnwindSafe,
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -17,14 +20,17 @@ use crate::{
     backoff::Backoff,
     cluster::{Cluster, ClusterName},
     engage::{ClusterAware, Engagement},
-    error::{Error, Report, Result},
+    error::{Error, Report, Result, panic_message},
     guard::Guard,
     provider::{ClusterProvider, ClusterRef},
     sharding::PeerId,
 };
 
-/// How many clusters are connected to at a time.
+/// How many clusters are connected to at a time, not counting slow ones.
 const CONNECTING: usize = 32;
+
+/// A connection that takes longer than this is slow.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// Timeouts of engagements.
 #[derive(Clone, Copy, Debug)]
@@ -197,16 +203,32 @@ async fn work(
 }
 
 async fn connect(common: &Common, cluster: &ClusterRef) -> Result<Cluster> {
-    // The semaphore is never closed.
-    let _place = common.connecting.acquire().await;
     let limit = common.rules.connect_timeout;
     let step = || format!("connect to cluster {}", cluster.name);
-    let connected = tokio::time::timeout(limit, common.provider.connect(cluster))
-        .await
-        .map_err(|_| Error::Timeout {
+    // The semaphore is never closed.
+    let place = common.connecting.acquire().await;
+    // A panic of a provider is a failure like any other.
+    let connecting = AssertUnwindSafe(async { common.provider.connect(cluster).await });
+    let mut connecting = pin!(tokio::time::timeout(limit, connecting.catch_unwind()));
+    let result = match tokio::time::timeout(SLOW, &mut connecting).await {
+        Ok(result) => result,
+        Err(_) => {
+            // Slow clusters must not keep the others waiting.
+            drop(place);
+            connecting.await
+        }
+    };
+    let connected = match result {
+        Ok(Ok(connected)) => connected,
+        Ok(Err(panic)) => Err(Error::Panic {
+            part: step(),
+            message: panic_message(&*panic),
+        }),
+        Err(_) => Err(Error::Timeout {
             step: step(),
             limit,
-        })?;
+        }),
+    };
     connected.map(|connected| connected.labels(cluster.labels.clone()))
 }
 
@@ -239,6 +261,13 @@ async fn engaged(
         parts.shutdown().await;
     }
     engagement.end();
+    // The cluster is not given away while anything of it is alive, however long that takes.
+    while tokio::time::timeout(Duration::from_secs(30), engagement.dead())
+        .await
+        .is_err()
+    {
+        tracing::error!(cluster = %name, "work that was dropped still runs: a reconcile blocks its thread");
+    }
     tracing::info!(cluster = %name, peer = %common.peer, "synchronization stop");
 }
 
@@ -261,7 +290,8 @@ async fn supervise(part: Arc<dyn ClusterAware>, engagement: Engagement) {
         let (engaging, engagement_of_part) = (part.clone(), engagement.clone());
         // A call that panics must not take the other parts along.
         let mut task = JoinSet::new();
-        task.spawn(async move { engaging.engage(engagement_of_part).await });
+        let tracked = engagement.clone();
+        task.spawn(tracked.track(async move { engaging.engage(engagement_of_part).await }));
         let ended = task.join_next().await;
         let problem = match ended {
             _ if engagement.is_cancelled() => return,

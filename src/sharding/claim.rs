@@ -47,6 +47,8 @@ pub(crate) struct Env<'a> {
     pub(crate) wall: i64,
     /// Observation windows begin no earlier: the end of the last contact gap.
     pub(crate) grace: Moment,
+    /// When this process last could not see for a while what others did.
+    pub(crate) blind: Moment,
     /// When the API server last answered for the own peer Lease.
     pub(crate) contact: Option<Moment>,
     /// The own peer Lease's last request had no answer: nothing else is tried.
@@ -98,6 +100,8 @@ pub(crate) struct Tenure {
     pub(crate) deadline: Moment,
     /// The version that began it.
     pub(crate) token: u64,
+    /// Before this, a holder of whom nothing was seen may still be at work.
+    pub(crate) work_from: Moment,
     uid: String,
     transitions: i32,
     version: u64,
@@ -126,6 +130,7 @@ enum InFlight {
     Get,
     Acquire {
         replaces: u64,
+        late_post: bool,
     },
     Renew {
         replaces: u64,
@@ -209,17 +214,27 @@ impl Claim {
     }
 
     /// Whether there is nothing left to claim: the Lease is gone and nobody works under it, or it is not ours at all.
-    pub(crate) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self, now: Moment) -> bool {
         let over = match &self.observed {
             Observed::Unknown => false,
             Observed::Present { record, .. } => self.is_foreign(record),
-            Observed::Absent { wait, .. } => wait.is_zero(),
+            Observed::Absent { since, wait, .. } => now >= *since + *wait,
         };
         over && self.in_flight.is_none()
     }
 
-    /// Whether a write is on its way.
+    /// Whether a request is on its way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// Whether a write is on its way, or may have happened and was not looked at yet.
     pub(crate) fn is_writing(&self) -> bool {
+        (self.unsure && self.tenure.is_none()) || self.has_sent_write()
+    }
+
+    /// Whether the request in flight is a write.
+    pub(crate) fn has_sent_write(&self) -> bool {
         self.in_flight
             .is_some_and(|request| request != InFlight::Get)
     }
@@ -263,12 +278,20 @@ impl Claim {
             (Request::Get, _) => InFlight::Get,
             (Request::Delete { .. }, _) => InFlight::Delete,
             (Request::Create(_), _) if self.record().is_some() => InFlight::Probe,
-            (Request::Create(_), _) => InFlight::Acquire { replaces: 0 },
+            (Request::Create(_), _) => InFlight::Acquire {
+                replaces: 0,
+                late_post: false,
+            },
             (Request::Replace { content, .. }, _) if content.holder.is_empty() => InFlight::Clear,
             (Request::Replace { version, .. }, _) if self.tenure.is_some() => {
                 InFlight::Renew { replaces: *version }
             }
-            (Request::Replace { version, .. }, _) => InFlight::Acquire { replaces: *version },
+            (Request::Replace { version, .. }, _) => InFlight::Acquire {
+                replaces: *version,
+                late_post: self
+                    .record()
+                    .is_some_and(|record| record.transitions == 0 && self.is_leftover(record, env)),
+            },
         });
         step
     }
@@ -315,12 +338,15 @@ impl Claim {
         match &self.observed {
             Observed::Unknown => Step::Idle,
             Observed::Absent { since, wait, .. } => {
-                let from = if wait.is_zero() {
-                    *since
+                let free_at = if !wait.is_zero() {
+                    (*since).max(env.grace) + *wait
+                } else if *since < env.blind {
+                    // Somebody may have made it, and somebody else deleted it, while nothing was seen.
+                    env.blind + env.timings.lease()
                 } else {
-                    (*since).max(env.grace)
+                    *since
                 };
-                let at = (from + *wait + turn).max(self.hold_off);
+                let at = (free_at + turn).max(self.hold_off);
                 self.when(at, env, || {
                     Step::Send(Request::Create(content(0, marks, env)))
                 })
@@ -348,8 +374,13 @@ impl Claim {
 
     /// P11: how to have the Lease of a removed cluster deleted.
     fn delete(&self, after: Duration, env: &Env<'_>) -> Step {
-        let Observed::Present { record, seen } = &self.observed else {
-            return Step::Idle;
+        let (record, seen) = match &self.observed {
+            Observed::Present { record, seen } => (record, seen),
+            // Its last holder may still be at work; after that nothing is left to remember.
+            Observed::Absent { since, wait, .. } if env.now < *since + *wait => {
+                return Step::At(*since + *wait);
+            }
+            _ => return Step::Idle,
         };
         if self.is_foreign(record) {
             return Step::Idle;
@@ -395,7 +426,11 @@ impl Claim {
         if !stands {
             return Expiry::Pending(Step::At(at + Duration::from_nanos(1)));
         }
-        let fresh = |contact| env.now.since(contact) <= env.timings.contact_gap();
+        let gap = match env.mutants.has(Mutant::LongGap) {
+            true => 2 * env.timings.renew() + Duration::from_secs(1),
+            false => env.timings.contact_gap(),
+        };
+        let fresh = |contact| env.now.since(contact) <= gap;
         if !env.contact.is_some_and(fresh) {
             // The next contact will ask again.
             return Expiry::Pending(Step::Idle);

@@ -140,6 +140,7 @@ struct Outlook {
     may_release: bool,
     blocked: bool,
     grace: Moment,
+    blind: Moment,
 }
 
 // === impl Coordinator ===
@@ -212,11 +213,17 @@ impl Coordinator {
             now,
             wall,
             out: Vec::new(),
+            membership_changed: false,
         };
+        if self.membership.due().is_some_and(|due| due <= now) {
+            self.membership(membership::Event::Tick, &mut turn);
+        }
         self.take_in(input, &mut turn);
-        self.look_around(&mut turn);
+        if turn.membership_changed {
+            self.look_around(&mut turn);
+        }
         self.run_timers(&mut turn);
-        if self.membership.leaves() && !self.is_active() {
+        if self.membership.leaves() && !self.membership.is_emptied() && !self.is_active() {
             self.membership(membership::Event::Emptied, &mut turn);
         }
         self.send_queued(&mut turn);
@@ -225,7 +232,12 @@ impl Coordinator {
 
     fn take_in(&mut self, input: Input, turn: &mut Turn) {
         match input {
-            Input::Tick => self.membership(membership::Event::Tick, turn),
+            // Membership has looked at the time already, and the fences' timers come next.
+            Input::Tick => {
+                if !self.membership.is_awake() {
+                    self.membership(membership::Event::Tick, turn);
+                }
+            }
             Input::Applied(name) => self.applied(&name, turn),
             Input::Removed(name) => {
                 self.fence(&name, fence::Event::Exists(false), turn);
@@ -387,9 +399,21 @@ impl Coordinator {
             may_release: self.membership.may_release(turn.now, &self.timings),
             blocked: env.blocked,
             grace: env.grace,
+            blind: env.blind,
         };
         if self.outlook.as_ref() != Some(&outlook) {
+            let unsent = match outlook.blocked {
+                true => std::mem::take(&mut self.queue),
+                false => VecDeque::new(),
+            };
             self.outlook = Some(outlook);
+            for (lease, _) in unsent {
+                // What was decided before an outage may be wrong after it.
+                if let Some(name) = self.clusters.get(&lease).cloned() {
+                    let answer = fence::Event::Answer(turn.now, Answer::NotSent);
+                    self.fence(&name, answer, turn);
+                }
+            }
             self.all_fences(&fence::Event::Tick, turn);
         }
     }
@@ -427,7 +451,7 @@ impl Coordinator {
             sharder: &*self.sharder,
         };
         let commands = fence.step(event, &view);
-        let done = fence.is_done();
+        let done = fence.is_done(turn.now);
         if let Some(due) = fence.due().filter(|_| !done) {
             self.timers.insert((due, name.clone()));
         }
@@ -449,6 +473,7 @@ impl Coordinator {
     }
 
     fn membership(&mut self, event: membership::Event<'_>, turn: &mut Turn) {
+        turn.membership_changed = true;
         let commands = self
             .membership
             .step(event, turn.now, turn.wall, &self.timings);
@@ -487,6 +512,8 @@ struct Turn {
     now: Moment,
     wall: i64,
     out: Vec<Command>,
+    /// Whether membership has heard something, so that the fleet may look otherwise.
+    membership_changed: bool,
 }
 
 /// Whether the Lease `lease` stands under `prefix`.

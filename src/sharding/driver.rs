@@ -79,6 +79,8 @@ struct Running {
     said: BTreeMap<Option<ClusterName>, (String, Instant)>,
     started: bool,
     replaced: bool,
+    /// The manager is gone.
+    deserted: bool,
     left: bool,
     give_up_at: Option<Instant>,
 }
@@ -103,6 +105,7 @@ impl Driver {
             said: BTreeMap::new(),
             started: false,
             replaced: false,
+            deserted: false,
             left: false,
             give_up_at: None,
         };
@@ -141,10 +144,13 @@ impl Running {
             .give_up_at
             .unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
         tokio::select! {
-            order = self.driver.orders.recv() => match order {
+            order = self.driver.orders.recv(), if !self.deserted => match order {
                 Some(order) => self.obey(order),
                 // The manager is gone: nobody works, and nobody could be told to.
-                None => self.leave(),
+                None => {
+                    self.deserted = true;
+                    self.leave();
+                }
             },
             Some(input) = self.requests.next() => self.step(input),
             Some(told) = hears.recv() => self.hear(told),
@@ -182,10 +188,14 @@ impl Running {
 
     fn leave(&mut self) {
         if self.give_up_at.is_none() {
-            let limit = coordinator::leave_timeout(&self.driver.timings);
-            self.give_up_at = Some(Instant::now() + limit);
+            self.limit_leaving();
             self.step(Input::Leave);
         }
+    }
+
+    fn limit_leaving(&mut self) {
+        let limit = coordinator::leave_timeout(&self.driver.timings);
+        self.give_up_at.get_or_insert(Instant::now() + limit);
     }
 
     fn step(&mut self, input: Input) {
@@ -221,7 +231,11 @@ impl Running {
                 self.watch.abort();
                 self.watch = self.driver.watch(self.told.clone());
             }
-            Command::Replaced => self.replaced = true,
+            Command::Replaced => {
+                tracing::error!("another process has taken this peer's id: giving everything up");
+                self.replaced = true;
+                self.limit_leaving();
+            }
             Command::Left => self.left = true,
             Command::Report(cluster, text) => self.report(cluster, text),
         }

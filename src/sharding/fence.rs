@@ -149,8 +149,8 @@ impl Fence {
     }
 
     /// Whether nothing of this fence is left to do: the cluster is gone, and so is its Lease.
-    pub(crate) fn is_done(&self) -> bool {
-        !self.exists && !self.is_active() && self.claim.is_over()
+    pub(crate) fn is_done(&self, now: Moment) -> bool {
+        !self.exists && !self.is_active() && self.claim.is_over(now)
     }
 
     /// Whether this peer holds the Lease or works on the cluster.
@@ -448,6 +448,11 @@ impl Fence {
         let Some(tenure) = self.claim.tenure() else {
             return;
         };
+        if view.env().now < tenure.work_from {
+            let at = tenure.work_from;
+            self.wake_at(at);
+            return;
+        }
         if self.work == Work::None && self.release_at.is_none() && view.env().now < tenure.deadline
         {
             out.push(Command::Engage {

@@ -23,6 +23,8 @@ pub(crate) struct Heartbeat {
     newest: u64,
     /// Renewals that the stream still owes us, oldest first, each with the time of its reply.
     owed: VecDeque<(u64, Moment)>,
+    /// A new stream has begun and has not shown its list yet, which may take long.
+    listing: bool,
 }
 
 // === impl Heartbeat ===
@@ -34,13 +36,14 @@ impl Heartbeat {
             limit,
             newest: 0,
             owed: VecDeque::new(),
+            listing: false,
         }
     }
 
     /// The API server confirmed `version` of the own Lease at `now`.
     pub(crate) fn renewed(&mut self, version: u64, now: Moment) {
         // The watch can be faster than the reply: what has been delivered is not owed.
-        if self.newest < version {
+        if self.newest < version && !self.listing {
             self.owed.push_back((version, now));
         }
     }
@@ -49,6 +52,11 @@ impl Heartbeat {
     pub(crate) fn delivered(&mut self, version: u64) {
         self.newest = self.newest.max(version);
         self.owed.retain(|(owed, _)| *owed > version);
+    }
+
+    /// The stream has shown its list.
+    pub(crate) fn listed(&mut self) {
+        self.listing = false;
     }
 
     /// When [`check`](Self::check) can next find the stream silent; `None` while nothing is owed.
@@ -62,6 +70,7 @@ impl Heartbeat {
         let silent = self.due().is_some_and(|due| now >= due);
         if silent {
             self.owed.clear();
+            self.listing = true;
         }
         silent
     }

@@ -32,15 +32,8 @@ mod key {
     pub(super) const PEER: &str = "mcr.sigs.k8s.io/peer";
     pub(super) const PREFIX: &str = "mcr.sigs.k8s.io/prefix";
 
-    pub(super) const ANNOTATIONS: [&str; 7] = [
-        INCARNATION,
-        CLUSTER,
-        RENEW_TIME,
-        SESSION,
-        DRAINING,
-        PLACEMENT,
-        WEIGHT,
-    ];
+    /// Everything under it is ours, also what later versions write.
+    pub(super) const OURS: &str = "multicluster.rs/";
     pub(super) const LABELS: [&str; 3] = [PART_OF, PEER, PREFIX];
 }
 
@@ -181,7 +174,7 @@ pub(crate) fn record(lease: &Lease) -> Option<Record> {
         .retain(|label, _| !key::LABELS.contains(&label.as_str()));
     foreign
         .annotations
-        .retain(|annotation, _| !key::ANNOTATIONS.contains(&annotation.as_str()));
+        .retain(|annotation, _| !annotation.starts_with(key::OURS) && annotation != key::WEIGHT);
     Some(Record {
         uid: lease.metadata.uid.clone()?,
         version: lease.metadata.resource_version.as_ref()?.parse().ok()?,

@@ -78,6 +78,8 @@ pub(crate) struct Membership {
     peers: Peers,
     contact: Option<Moment>,
     grace: Moment,
+    /// The end of the last contact gap but the first, or the last restart of the watch.
+    blind: Moment,
     /// When the first complete list was seen.
     synced: Option<Moment>,
     /// When the own Lease was first acquired.
@@ -123,6 +125,7 @@ impl Membership {
             peers: Peers::default(),
             contact: None,
             grace: Moment::default(),
+            blind: Moment::default(),
             synced: None,
             joined: None,
             settled: false,
@@ -141,6 +144,7 @@ impl Membership {
             now,
             wall,
             grace: self.grace,
+            blind: self.blind,
             contact: self.contact,
             blocked: self.claim.is_unanswered(),
             mutants: self.mutants,
@@ -170,6 +174,16 @@ impl Membership {
     /// Whether this peer may take clusters.
     pub(crate) fn competes(&self, now: Moment, timings: &Timings) -> bool {
         self.settled && self.is_candidate(now, timings)
+    }
+
+    /// Whether it has been asked for the first time: from then on it names the times at which it looks again.
+    pub(crate) fn is_awake(&self) -> bool {
+        self.due.is_some() || self.claim.is_busy()
+    }
+
+    /// Whether it was told that all clusters are given up.
+    pub(crate) fn is_emptied(&self) -> bool {
+        self.leaving.is_some_and(|leaving| leaving.emptied)
     }
 
     pub(crate) fn leaves(&self) -> bool {
@@ -218,6 +232,10 @@ impl Membership {
             out.push(Command::Wake);
         }
         self.due = None;
+        let fresh = |contact| now.since(contact) <= timings.contact_gap();
+        if self.contact.is_some_and(fresh) {
+            self.peers.bury(now, self.grace, timings);
+        }
         let alive = self.peers.alive(now, self.grace, timings);
         if alive != self.alive {
             self.alive = alive;
@@ -259,6 +277,7 @@ impl Membership {
             }
             Event::Listed(asked, shown) => {
                 self.synced.get_or_insert(now);
+                self.heartbeat.listed();
                 self.peers.retain(shown);
                 if !shown.contains(&self.own_lease.as_str()) {
                     self.with_claim(now, wall, timings, |claim, env| claim.unlisted(asked, env));
@@ -299,7 +318,7 @@ impl Membership {
         wall: i64,
         timings: &Timings,
     ) -> Option<Change> {
-        let wrote = self.claim.is_writing();
+        let wrote = self.claim.has_sent_write();
         let contact = matches!(
             answer,
             Answer::Record(_) | Answer::Conflict | Answer::AlreadyExists
@@ -318,6 +337,9 @@ impl Membership {
             };
             if gap && !self.mutants.has(Mutant::NoGrace) {
                 self.grace = now;
+            }
+            if gap && self.contact.is_some() {
+                self.blind = now;
             }
             self.contact = Some(now);
             if let Answer::Record(record) = &answer {
@@ -388,6 +410,7 @@ impl Membership {
 
     fn advance(&mut self, now: Moment, wall: i64, timings: &Timings, out: &mut Vec<Command>) {
         if self.heartbeat.check(now) && !self.mutants.has(Mutant::NoHeartbeat) {
+            self.blind = now;
             out.push(Command::RestartWatch);
         }
         self.wake_at(self.heartbeat.due());
@@ -467,6 +490,7 @@ impl Membership {
             now,
             wall,
             grace: self.grace,
+            blind: self.blind,
             contact: self.contact,
             blocked: false,
             mutants: self.mutants,

@@ -83,6 +83,8 @@ pub(crate) enum Answer {
     Record(Box<Record>),
     /// It was deleted.
     Deleted,
+    /// It was not even sent: decide anew.
+    NotSent,
     /// 404.
     NotFound,
     /// 409 to a PUT or DELETE: another version is there.

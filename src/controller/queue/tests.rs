@@ -45,7 +45,8 @@ fn the_limit_counts_all_clusters() {
     queue.detach(a);
     assert_eq!(queue.pop(), None);
     queue.finish(a, 0, Outcome::Failed, Instant::now());
-    assert_eq!(drain(&mut queue), [(b, 1)]);
+    queue.finish(b, 0, Outcome::Done, Instant::now());
+    assert_eq!(drain(&mut queue), [(b, 1), (b, 2)]);
 }
 
 #[test]
@@ -113,4 +114,18 @@ fn a_paused_cluster_keeps_its_keys() {
     assert_eq!(queue.pop(), None);
     queue.pause(slot, false);
     assert_eq!(drain(&mut queue), [(slot, 1), (slot, 2)]);
+}
+
+#[test]
+fn one_cluster_never_takes_all_places() {
+    let mut queue = Queue::new(4);
+    let (hangs, other) = (queue.attach(), queue.attach());
+    for key in 0..10 {
+        queue.add(hangs, key);
+    }
+    assert_eq!(drain(&mut queue), [(hangs, 0), (hangs, 1)]);
+    queue.add(other, 7);
+    assert_eq!(drain(&mut queue), [(other, 7)]);
+    queue.finish(hangs, 0, Outcome::Done, Instant::now());
+    assert_eq!(drain(&mut queue), [(hangs, 2)]);
 }

@@ -84,7 +84,7 @@ impl Claim {
         }
         if matches!(answer, Answer::Unknown(_)) {
             self.unanswered = true;
-        } else if request != InFlight::Get {
+        } else if request != InFlight::Get && answer != Answer::NotSent {
             self.unanswered = false;
         }
         match answer {
@@ -118,8 +118,12 @@ impl Claim {
                 None
             }
             Answer::AlreadyExists => {
-                self.backoff.reset();
                 if request == InFlight::Probe {
+                    self.backoff.reset();
+                    self.report(
+                        "another process has this peer's id: waiting until its Lease expires"
+                            .into(),
+                    );
                     None
                 } else {
                     self.conflict(request, env);
@@ -127,8 +131,9 @@ impl Claim {
                 }
             }
             Answer::NotFound => self.not_found(request, sent, env),
+            Answer::NotSent => None,
             Answer::Deleted => {
-                self.settle();
+                self.succeeded();
                 self.absent(self.known_version(), Duration::ZERO, env)
             }
             Answer::Record(record) => self.written(request, sent, &record, env),
@@ -138,7 +143,7 @@ impl Claim {
     /// Another version is there than the one that the request named.
     fn conflict(&mut self, request: InFlight, env: &Env<'_>) {
         self.unsure = true;
-        self.backoff.reset();
+        self.backoff.skip();
         self.conflicts += 1;
         let at_once = self.conflicts == 1 || matches!(request, InFlight::Delete);
         if !at_once {
@@ -206,7 +211,7 @@ impl Claim {
                 }
                 lost
             }
-            InFlight::Renew { replaces } | InFlight::Acquire { replaces }
+            InFlight::Renew { replaces } | InFlight::Acquire { replaces, .. }
                 if record.version <= replaces && !env.mutants.has(Mutant::CountNoop) =>
             {
                 // Nothing was written, so nobody saw a renewal.
@@ -217,10 +222,10 @@ impl Claim {
             }
             InFlight::Renew { .. } => {
                 let lost = self.observe(record, env);
-                self.settle();
-                self.conflicts = 0;
-                self.problem = None;
-                let tenure = self.tenure.as_mut()?;
+                self.succeeded();
+                let Some(tenure) = self.tenure.as_mut() else {
+                    return lost;
+                };
                 // P5: counted from before the send.
                 let from = match env.mutants.has(Mutant::DeadlineFromReply) {
                     true => env.now,
@@ -231,13 +236,20 @@ impl Claim {
                 lost.or(Some(Change::Renewed))
             }
             InFlight::Acquire { .. } | InFlight::Probe => {
+                // A POST names no version: before it took effect, others may have come, worked, and lost the Lease by
+                // somebody's hand. What they hold lasts for a Lease duration at most.
+                let work_from = match request {
+                    InFlight::Acquire {
+                        late_post: true, ..
+                    } => env.now + env.timings.lease(),
+                    _ => env.now,
+                };
                 self.observe(record, env);
-                self.settle();
-                self.conflicts = 0;
-                self.problem = None;
+                self.succeeded();
                 let tenure = Tenure {
                     deadline: sent + work_time(env),
                     token: record.version,
+                    work_from,
                     uid: record.uid.clone(),
                     transitions: record.transitions,
                     version: record.version,
@@ -256,8 +268,7 @@ impl Claim {
             InFlight::Clear | InFlight::Delete => {
                 let held = self.tenure.take().is_some();
                 self.observe(record, env);
-                self.settle();
-                self.conflicts = 0;
+                self.succeeded();
                 held.then_some(Change::Released)
             }
         }
@@ -266,7 +277,15 @@ impl Claim {
     /// Ends what is unclear: an answer has come that tells how things stand.
     fn settle(&mut self) {
         self.unsure = false;
+        self.backoff.skip();
+    }
+
+    /// A write has succeeded.
+    fn succeeded(&mut self) {
+        self.settle();
         self.backoff.reset();
+        self.conflicts = 0;
+        self.problem = None;
     }
 
     fn absent(&mut self, version: u64, wait: Duration, env: &Env<'_>) -> Option<Change> {
@@ -283,6 +302,8 @@ impl Claim {
     /// The tenure is over. A fence may be taken again when the work has ended and the stop margin has passed.
     fn lose(&mut self, env: &Env<'_>) -> Option<Change> {
         self.tenure.take()?;
+        // What was asked for is over: nothing else waits for its answer.
+        self.unanswered = false;
         if self.cluster.is_some() {
             self.hold_off(env.now + env.timings.margin());
         }

@@ -43,6 +43,11 @@ impl Backoff {
         self.until = now + wait;
     }
 
+    /// The next attempt is due at once; if it fails, the wait goes on growing.
+    pub(super) fn skip(&mut self) {
+        self.until = Moment::default();
+    }
+
     pub(super) fn reset(&mut self) {
         self.failures = 0;
         self.until = Moment::default();

@@ -9,6 +9,7 @@ struct Play {
     claim: Claim,
     now: Moment,
     grace: Moment,
+    blind: Moment,
     contact: bool,
     blocked: bool,
     goal: Goal,
@@ -28,6 +29,7 @@ impl Play {
             claim,
             now: Moment(100 * SECOND),
             grace: Moment::default(),
+            blind: Moment::default(),
             contact: true,
             blocked: false,
             goal: hold(0),
@@ -47,6 +49,7 @@ impl Play {
             now: self.now,
             wall: i64::try_from(self.now.0.as_micros()).unwrap(),
             grace: self.grace,
+            blind: self.blind,
             contact: self.contact.then_some(self.now),
             blocked: self.blocked,
             mutants: Mutants::default(),
@@ -524,7 +527,7 @@ fn a_removed_cluster_is_deleted_on_the_seen_version() {
         }
     );
     play.answer(Duration::ZERO, Answer::Deleted);
-    assert!(play.claim.is_over());
+    assert!(play.claim.is_over(play.now));
 }
 
 #[test]
@@ -589,4 +592,28 @@ fn a_watch_that_shows_the_unanswered_renewal_saves_the_read() {
     assert!(
         matches!(play.request(), Request::Replace { version, .. } if version == applied.version)
     );
+}
+
+#[test]
+fn a_late_post_permits_work_when_nobody_else_can_be_at_work() {
+    let mut play = Play::new();
+    let request = play.request();
+    let applied = play.stored(&request);
+    play.answer(SECOND, unknown());
+    play.wait(SECOND);
+    assert_eq!(play.request(), Request::Get);
+    play.answer(Duration::ZERO, ok(&applied));
+    assert_eq!(play.write(), Some(Change::Acquired));
+    let tenure = play.claim.tenure().unwrap();
+    assert_eq!(tenure.work_from.since(play.now), 15 * SECOND);
+    // The answer to a POST shows that it was applied in time.
+    assert!(Play::acquired().claim.tenure().unwrap().work_from <= Moment(100 * SECOND));
+}
+
+#[test]
+fn an_absence_from_before_a_time_without_sight_is_not_trusted() {
+    let mut play = Play::new();
+    play.wait(60 * SECOND);
+    play.blind = play.now;
+    assert_eq!(play.pause(), 15 * SECOND);
 }

@@ -61,6 +61,7 @@ impl Play {
                     now,
                     wall: 0,
                     grace: Moment::default(),
+                    blind: Moment::default(),
                     contact: Some(now),
                     blocked: false,
                     mutants: Mutants::default(),
@@ -355,7 +356,7 @@ fn a_removed_cluster_is_drained_released_and_deleted() {
     play.request = None;
     let now = play.fleet.env.now;
     play.step(Event::Answer(now, Answer::Deleted));
-    assert!(play.fence.is_done());
+    assert!(play.fence.is_done(now));
 }
 
 #[test]

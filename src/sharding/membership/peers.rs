@@ -24,6 +24,8 @@ struct Seen {
     at: Moment,
     /// How many versions of the present incarnation were seen, up to two.
     versions: u8,
+    /// Judged dead while the API server answered; only a new version brings it back.
+    dead: bool,
 }
 
 // === impl Peers ===
@@ -53,6 +55,7 @@ impl Peers {
             record: record.clone(),
             at: now,
             versions: if same { 2 } else { 1 },
+            dead: false,
         };
         self.seen.insert(lease.to_owned(), entry);
     }
@@ -73,11 +76,20 @@ impl Peers {
         self.seen.retain(|lease, _| shown.contains(&lease.as_str()));
     }
 
+    /// Notes who is dead. To be asked only while the API server answers: else nobody could have renewed.
+    ///
+    /// A later contact gap gives the living a new window, and must not raise the dead.
+    pub(super) fn bury(&mut self, now: Moment, grace: Moment, timings: &Timings) {
+        for seen in self.seen.values_mut() {
+            seen.dead |= now > seen.end(grace, timings);
+        }
+    }
+
     /// The peers that clusters can be placed on.
     pub(super) fn live(&self, now: Moment, grace: Moment, timings: &Timings) -> Vec<Peer> {
         self.seen
             .values()
-            .filter(|seen| !seen.is_draining() && now <= seen.end(grace, timings))
+            .filter(|seen| !seen.dead && !seen.is_draining() && now <= seen.end(grace, timings))
             .map(|seen| seen.peer.clone())
             .collect()
     }
@@ -101,6 +113,7 @@ impl Peers {
     pub(super) fn due(&self, now: Moment, grace: Moment, timings: &Timings) -> Option<Moment> {
         self.seen
             .values()
+            .filter(|seen| !seen.dead)
             .map(|seen| seen.end(grace, timings))
             .filter(|end| now <= *end)
             .map(|end| end + std::time::Duration::from_nanos(1))

@@ -13,7 +13,9 @@ pub(super) struct Observer {
     pub(super) writes: u64,
     /// Fences that were taken from a process that was alive and connected.
     pub(super) thefts: u64,
-    /// How often work on a cluster began in another process than before.
+    /// How often work on a cluster began.
+    pub(super) tenures: u64,
+    /// How often it began in another process than before.
     pub(super) moves: u64,
     /// For each beginning of work after another process's: how long nobody worked.
     pub(super) gaps: Vec<Duration>,
@@ -48,6 +50,7 @@ impl Observer {
                 known.token
             ));
         }
+        self.tenures += 1;
         if let Some(before) = known.process {
             if before != process {
                 self.moves += 1;
@@ -62,6 +65,14 @@ impl Observer {
             process: Some(process),
             idle_since: None,
         };
+    }
+
+    /// The process that works on each cluster, or did last.
+    pub(super) fn owners(&self) -> BTreeMap<usize, usize> {
+        let owners = self.clusters.iter();
+        owners
+            .filter_map(|(cluster, known)| Some((*cluster, known.process?)))
+            .collect()
     }
 
     /// Work on a cluster has ended, or its process has died.

@@ -56,6 +56,8 @@ pub enum Operation {
     Refusals(f64),
     /// Reconciles of this peer ignore that they are asked to end.
     Stubborn(PeerNumber, bool),
+    /// Reconciles of this peer ignore everything, even that they are dropped, and write without asking.
+    Deaf(PeerNumber, bool),
     /// Time passes.
     Wait(Duration),
     /// Every fault ends: processes run, the network and the API server work.

@@ -40,6 +40,7 @@ pub(super) struct Process {
     pub(super) cut: bool,
     pub(super) leaving: bool,
     pub(super) stubborn: bool,
+    pub(super) deaf: bool,
     /// What happened while it was frozen.
     pub(super) backlog: VecDeque<Event>,
     /// What is kept in the network while it is cut off.

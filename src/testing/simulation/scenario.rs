@@ -1,8 +1,11 @@
 //! Scripts, and what comes of playing them.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::{operation::Operation, world::World};
+use super::{
+    operation::{ClusterNumber, Operation, PeerNumber},
+    world::World,
+};
 use crate::sharding::{Mutant, Timings, internals::Mutants};
 
 /// A fleet and what happens to it.
@@ -35,8 +38,12 @@ pub struct Outcome {
     pub writes: u64,
     /// Fences that were taken from a process which was alive and connected.
     pub thefts: u64,
-    /// How often work on a cluster began in another process than before.
+    /// How often work on a cluster began.
+    pub tenures: u64,
+    /// How often it began in another process than before.
     pub moves: u64,
+    /// The peer that works on each cluster at the end, or did last.
+    pub owners: BTreeMap<ClusterNumber, PeerNumber>,
     /// How long nobody worked on a cluster, each time that work on it began again.
     pub gaps: Vec<Duration>,
     /// How long each [`Operation::ExpectOwned`] took.
@@ -164,7 +171,9 @@ fn outcome(world: World<'_>) -> Outcome {
         digest: world.digest,
         writes: world.observer.writes,
         thefts: world.observer.thefts,
+        tenures: world.observer.tenures,
         moves: world.observer.moves,
+        owners: world.owners(),
         took: world.took,
         gaps: world.observer.gaps,
         hub_reads,

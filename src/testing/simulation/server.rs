@@ -35,6 +35,8 @@ pub(super) struct Server {
     pub(super) log: Vec<Change>,
     pub(super) reads: u64,
     pub(super) writes: u64,
+    /// Leases that a PUT made anew, and held ones that a stale DELETE removed.
+    pub(super) accidents: Vec<String>,
 }
 
 // === impl Server ===
@@ -49,6 +51,7 @@ impl Server {
             log: Vec::new(),
             reads: 0,
             writes: 0,
+            accidents: Vec::new(),
         }
     }
 
@@ -96,6 +99,7 @@ impl Server {
                 if uid.is_empty() && !self.leases.contains_key(lease) {
                     self.uids += 1;
                     let uid = format!("uid-{}", self.uids);
+                    self.accidents.push(format!("F12: a PUT made {lease} anew"));
                     return self.store(lease, uid, content, foreign);
                 }
                 let same = |record: &Record| {
@@ -116,7 +120,12 @@ impl Server {
                 self.writes += 1;
                 match self.leases.get(lease) {
                     None => Answer::NotFound,
-                    Some(_) if uid.is_empty() => {
+                    Some(known) if uid.is_empty() => {
+                        if known.version != *version && known.holder.is_some() {
+                            let text =
+                                format!("P11: a stale DELETE removed {lease}, which is held");
+                            self.accidents.push(text);
+                        }
                         self.delete(lease);
                         Answer::Deleted
                     }

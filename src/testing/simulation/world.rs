@@ -140,6 +140,14 @@ impl<'a> World<'a> {
         self.now
     }
 
+    /// The peer that works on each cluster, or did last.
+    pub(super) fn owners(&self) -> BTreeMap<usize, usize> {
+        let owners = self.observer.owners().into_iter();
+        owners
+            .map(|(cluster, process)| (cluster, self.processes[process].peer))
+            .collect()
+    }
+
     pub(super) fn server_counts(&self) -> (u64, u64) {
         (self.server.reads, self.server.writes)
     }
@@ -355,6 +363,7 @@ impl<'a> World<'a> {
             cut: false,
             leaving: false,
             stubborn: false,
+            deaf: false,
             backlog: Default::default(),
             held: Vec::new(),
             pending: BTreeMap::new(),

@@ -83,6 +83,7 @@ impl World<'_> {
                 let before = self.server.log.len();
                 self.notice_theft(number, &lease, &request);
                 let answer = self.server.apply(&lease, &request);
+                self.observer.violations.append(&mut self.server.accidents);
                 if self.server.log.len() > before {
                     self.wake_watches();
                 }

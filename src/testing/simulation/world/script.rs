@@ -121,6 +121,10 @@ impl World<'_> {
             }
             Operation::Loss(probability) => self.loss = probability,
             Operation::Refusals(probability) => self.refusals = probability,
+            Operation::Deaf(peer, deaf) => self.on(peer, |world, number| {
+                world.processes[number].deaf = deaf;
+                world.stubborn(number, deaf);
+            }),
             Operation::Stubborn(peer, stubborn) => {
                 self.on(peer, |world, number| world.stubborn(number, stubborn))
             }
@@ -222,6 +226,7 @@ impl World<'_> {
             if self.processes[number].life == Life::Dead {
                 continue;
             }
+            self.processes[number].deaf = false;
             self.stubborn(number, false);
             self.processes[number].watch.stalled = false;
             self.thaw(number);

@@ -81,7 +81,7 @@ impl World<'_> {
             .workers
             .get(&cluster)
             .is_some_and(|known| known.number == worker && now >= known.deadline);
-        if passed {
+        if passed && !self.processes[number].deaf {
             self.give_up_writes(number, cluster);
         }
     }
@@ -94,7 +94,7 @@ impl World<'_> {
         worker.revoked = true;
         let (draining, worker) = (worker.draining, worker.number);
         // What ignored that it was asked to end is dropped now.
-        if draining && self.processes[number].stubborn {
+        if draining && self.processes[number].stubborn && !self.processes[number].deaf {
             self.after(
                 Duration::from_millis(1),
                 Event::Ended {
@@ -107,13 +107,13 @@ impl World<'_> {
     }
 
     pub(super) fn drain(&mut self, number: ProcessNumber, cluster: usize) {
-        let stubborn = self.processes[number].stubborn;
+        let (stubborn, deaf) = (self.processes[number].stubborn, self.processes[number].deaf);
         let Some(worker) = self.processes[number].workers.get_mut(&cluster) else {
             return;
         };
         worker.draining = true;
         let (revoked, worker) = (worker.revoked, worker.number);
-        if stubborn && !revoked {
+        if stubborn && (!revoked || deaf) {
             return;
         }
         let pause = self.random_between(Duration::ZERO, self.scenario.reconcile);
@@ -154,13 +154,14 @@ impl World<'_> {
         else {
             return;
         };
-        if known.permits(now) || self.scenario.unguarded {
+        let unguarded = self.scenario.unguarded || process.deaf;
+        if known.permits(now) || unguarded {
             let lease = lease_name("mcr-shard", cluster_name(cluster).as_str());
             let confirmed = process.confirmed.get(&lease).copied();
             let allows = work_time(&self.scenario.timings);
             let token = known.token;
             // I1 is what an unguarded write must be caught by.
-            if !self.scenario.unguarded {
+            if !unguarded {
                 self.observer
                     .write_begins(cluster, number, now, confirmed, allows);
             }
