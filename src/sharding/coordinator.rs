@@ -13,6 +13,7 @@
 //! One request per Lease and at most [`MAX_IN_FLIGHT`] for fences are in flight. While the own peer Lease gets no
 //! answers, nothing is asked about fences.
 
+mod inputs;
 mod view;
 
 use std::{
@@ -29,7 +30,7 @@ use super::{
     peer::{Peer, PeerId},
     placement::Sharder,
     record::{Answer, Record, Request},
-    timings::{LONGEST, Timings},
+    timings::Timings,
 };
 use crate::{clock::Moment, cluster::ClusterName};
 use view::FleetView;
@@ -230,145 +231,6 @@ impl Coordinator {
         turn.out
     }
 
-    fn take_in(&mut self, input: Input, turn: &mut Turn) {
-        match input {
-            // Membership has looked at the time already, and the fences' timers come next.
-            Input::Tick => {
-                if !self.membership.is_awake() {
-                    self.membership(membership::Event::Tick, turn);
-                }
-            }
-            Input::Applied(name) => self.applied(&name, turn),
-            Input::Removed(name) => {
-                self.fence(&name, fence::Event::Exists(false), turn);
-            }
-            Input::Listed { asked, leases } => self.listed(asked, &leases, turn),
-            Input::Seen(lease, record) => self.seen(&lease, &record, turn),
-            Input::Deleted(lease, last) => self.deleted(&lease, &last, turn),
-            Input::Answer {
-                lease,
-                sent,
-                answer,
-            } => self.answered(&lease, sent, answer, turn),
-            Input::Drained(name, unanswered) => {
-                self.fence(&name, fence::Event::Drained(unanswered), turn);
-            }
-            Input::Weight(weight) => self.membership(membership::Event::Weight(weight), turn),
-            Input::Leave => self.membership(membership::Event::Leave, turn),
-        }
-    }
-
-    fn applied(&mut self, name: &ClusterName, turn: &mut Turn) {
-        self.sharder.insert(name);
-        if self.fences.contains_key(name) {
-            self.fence(name, fence::Event::Exists(true), turn);
-            return;
-        }
-        let lease = names::lease_name(&self.fence_prefix, name.as_str());
-        if let Some(other) = self.clusters.get(&lease) {
-            let text = format!(
-                "its Lease {lease} is already used for the cluster {other}: rename one of them"
-            );
-            turn.out.push(Command::Report(Some(name.clone()), text));
-            return;
-        }
-        let seed = self.seed ^ xxhash_rust::xxh3::xxh3_64(lease.as_bytes());
-        let fence = Fence::new(name.clone(), names::is_plain(name.as_str()), seed);
-        self.fences.insert(name.clone(), fence);
-        let known = self.strangers.remove(&lease);
-        self.clusters.insert(lease, name.clone());
-        match known {
-            Some(Stranger {
-                record,
-                seen,
-                deleted,
-            }) => {
-                self.fence(name, fence::Event::Seen(&record, seen), turn);
-                if deleted {
-                    let last = Record {
-                        version: record.version + 1,
-                        ..record
-                    };
-                    self.fence(name, fence::Event::Deleted(&last), turn);
-                }
-            }
-            None if self.membership.is_synced() => {
-                self.fence(name, fence::Event::Unlisted(turn.now), turn);
-            }
-            None => {}
-        }
-    }
-
-    fn seen(&mut self, lease: &str, record: &Record, turn: &mut Turn) {
-        if let Some(name) = self.clusters.get(lease).cloned() {
-            self.fence(&name, fence::Event::Seen(record, turn.now), turn);
-        } else if is_under(&self.peer_prefix, lease) {
-            self.membership(membership::Event::Seen(lease, record), turn);
-        } else if is_under(&self.fence_prefix, lease) {
-            let known = self.strangers.get(lease);
-            if known.is_none_or(|known| known.record.version < record.version) {
-                let stranger = Stranger {
-                    record: record.clone(),
-                    seen: turn.now,
-                    deleted: false,
-                };
-                self.strangers.insert(lease.to_owned(), stranger);
-            }
-        }
-    }
-
-    fn deleted(&mut self, lease: &str, last: &Record, turn: &mut Turn) {
-        if let Some(name) = self.clusters.get(lease).cloned() {
-            self.fence(&name, fence::Event::Deleted(last), turn);
-        } else if is_under(&self.peer_prefix, lease) {
-            self.membership(membership::Event::Deleted(lease, last), turn);
-        } else if let Some(stranger) = self.strangers.get_mut(lease) {
-            stranger.deleted = true;
-            self.forget_strangers(turn.now);
-        }
-    }
-
-    /// A deleted Lease is remembered while its last holder may still be at work.
-    fn forget_strangers(&mut self, now: Moment) {
-        self.strangers.retain(|_, stranger| {
-            let held = stranger.record.holder.is_some() && now.since(stranger.seen) < LONGEST;
-            !stranger.deleted || held
-        });
-    }
-
-    fn listed(&mut self, asked: Moment, leases: &[(String, Record)], turn: &mut Turn) {
-        let shown: BTreeSet<&str> = leases.iter().map(|(lease, _)| lease.as_str()).collect();
-        for (lease, stranger) in &mut self.strangers {
-            stranger.deleted |= !shown.contains(lease.as_str());
-        }
-        self.forget_strangers(turn.now);
-        for (lease, record) in leases {
-            self.seen(lease, record, turn);
-        }
-        let unlisted: Vec<_> = self
-            .clusters
-            .iter()
-            .filter(|(lease, _)| !shown.contains(lease.as_str()))
-            .map(|(_, name)| name.clone())
-            .collect();
-        for name in unlisted {
-            self.fence(&name, fence::Event::Unlisted(asked), turn);
-        }
-        let shown: Vec<_> = shown.into_iter().collect();
-        self.membership(membership::Event::Listed(asked, &shown), turn);
-    }
-
-    fn answered(&mut self, lease: &str, sent: Moment, answer: Answer, turn: &mut Turn) {
-        if lease == self.membership.own_lease() {
-            self.membership(membership::Event::Answer(sent, answer), turn);
-            return;
-        }
-        self.in_flight = self.in_flight.saturating_sub(1);
-        if let Some(name) = self.clusters.get(lease).cloned() {
-            self.fence(&name, fence::Event::Answer(sent, answer), turn);
-        }
-    }
-
     /// Brings the placement up to date, and has all fences look again when something about the fleet has changed.
     fn look_around(&mut self, turn: &mut Turn) {
         let mut live = self.membership.live(turn.now, &self.timings);
@@ -514,13 +376,6 @@ struct Turn {
     out: Vec<Command>,
     /// Whether membership has heard something, so that the fleet may look otherwise.
     membership_changed: bool,
-}
-
-/// Whether the Lease `lease` stands under `prefix`.
-fn is_under(prefix: &str, lease: &str) -> bool {
-    lease
-        .strip_prefix(prefix)
-        .is_some_and(|rest| rest.starts_with('-'))
 }
 
 /// How long a leaving peer waits for its last answers.

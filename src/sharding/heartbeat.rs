@@ -129,4 +129,20 @@ mod tests {
         play(&[(0, Renewed(7)), (2, Renewed(8)), (3, Check(true))]);
         play(&[(0, Renewed(7)), (1, Delivered(6)), (3, Check(true))]);
     }
+
+    #[test]
+    fn a_list_that_takes_long_is_not_begun_anew() {
+        let mut heartbeat = Heartbeat::new(Duration::from_secs(3));
+        let at = |second| Moment(Duration::from_secs(second));
+        heartbeat.renewed(7, at(0));
+        assert!(heartbeat.check(at(3)));
+        heartbeat.renewed(8, at(4));
+        assert!(
+            !heartbeat.check(at(20)),
+            "the new stream has not shown its list yet"
+        );
+        heartbeat.listed();
+        heartbeat.renewed(9, at(21));
+        assert!(heartbeat.check(at(24)));
+    }
 }

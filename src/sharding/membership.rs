@@ -12,12 +12,13 @@
 //! # Not guaranteed
 //! Peers see each other come and go at different times. Fences, not membership, keep two peers off one cluster.
 
+mod learn;
 mod peers;
 
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    claim::{Change, Claim, Env, Goal, Identity, Step},
+    claim::{Claim, Env, Goal, Identity, Step},
     heartbeat::Heartbeat,
     mutant::{Mutant, Mutants},
     peer::{Peer, PeerId},
@@ -248,147 +249,6 @@ impl Membership {
             out.push(Command::Report(problem));
         }
         out
-    }
-
-    fn learn(
-        &mut self,
-        event: Event<'_>,
-        now: Moment,
-        wall: i64,
-        timings: &Timings,
-    ) -> Option<Change> {
-        match event {
-            Event::Tick => None,
-            Event::Seen(lease, record) if lease == self.own_lease => {
-                self.heartbeat.delivered(record.version);
-                self.with_claim(now, wall, timings, |claim, env| claim.observe(record, env))
-            }
-            Event::Seen(lease, record) => {
-                self.peers.seen(lease, record, now);
-                None
-            }
-            Event::Deleted(lease, last) if lease == self.own_lease => {
-                self.heartbeat.delivered(last.version);
-                self.with_claim(now, wall, timings, |claim, env| claim.deleted(last, env))
-            }
-            Event::Deleted(lease, last) => {
-                self.peers.deleted(lease, last);
-                None
-            }
-            Event::Listed(asked, shown) => {
-                self.synced.get_or_insert(now);
-                self.heartbeat.listed();
-                self.peers.retain(shown);
-                if !shown.contains(&self.own_lease.as_str()) {
-                    self.with_claim(now, wall, timings, |claim, env| claim.unlisted(asked, env));
-                }
-                None
-            }
-            Event::Answer(sent, answer) => self.answered(sent, answer, now, wall, timings),
-            Event::Weight(weight) => {
-                self.own.weight = weight;
-                self.claim.renew_now();
-                None
-            }
-            Event::Leave => {
-                self.leaving.get_or_insert(Leaving {
-                    since: now,
-                    announced: false,
-                    emptied: false,
-                    left: false,
-                });
-                // The mark goes out with a renewal.
-                self.claim.renew_now();
-                None
-            }
-            Event::Emptied => {
-                if let Some(leaving) = &mut self.leaving {
-                    leaving.emptied = true;
-                }
-                None
-            }
-        }
-    }
-
-    fn answered(
-        &mut self,
-        sent: Moment,
-        answer: Answer,
-        now: Moment,
-        wall: i64,
-        timings: &Timings,
-    ) -> Option<Change> {
-        let wrote = self.claim.has_sent_write();
-        let contact = matches!(
-            answer,
-            Answer::Record(_) | Answer::Conflict | Answer::AlreadyExists
-        );
-        let lenient = self.mutants.has(Mutant::AnyReplyIsContact)
-            && !matches!(answer, Answer::Unknown(ref text) if text.contains("no answer"));
-        if (wrote && contact) || lenient {
-            // P9: nothing else proves that renewals could be written.
-            let longest = match self.mutants.has(Mutant::LongGap) {
-                true => 2 * timings.renew() + Duration::from_secs(1),
-                false => timings.contact_gap(),
-            };
-            let gap = match self.contact {
-                None => !self.mutants.has(Mutant::FirstContactWithoutGrace),
-                Some(last) => now.since(last) > longest,
-            };
-            if gap && !self.mutants.has(Mutant::NoGrace) {
-                self.grace = now;
-            }
-            if gap && self.contact.is_some() {
-                self.blind = now;
-            }
-            self.contact = Some(now);
-            if let Answer::Record(record) = &answer {
-                self.heartbeat.renewed(record.version, now);
-            }
-        }
-        self.with_claim(now, wall, timings, |claim, env| {
-            claim.answer(sent, answer, env)
-        })
-    }
-
-    fn note(
-        &mut self,
-        change: Option<Change>,
-        now: Moment,
-        wall: i64,
-        timings: &Timings,
-        out: &mut Vec<Command>,
-    ) {
-        match change {
-            Some(Change::Acquired | Change::Renewed) => {
-                self.alive_at = Some(now);
-                self.joined.get_or_insert(now);
-                let draining = self
-                    .claim
-                    .record()
-                    .is_some_and(|record| record.marks.draining);
-                if let Some(leaving) = &mut self.leaving {
-                    leaving.announced |= draining;
-                    if !leaving.announced {
-                        self.claim.renew_now();
-                    }
-                }
-            }
-            Some(Change::Lost) => {
-                let present = self
-                    .claim
-                    .record()
-                    .is_some_and(|record| record.holder.is_some());
-                self.alive_at = None;
-                if present {
-                    // Somebody else wrote it under this id: there can be only one.
-                    out.push(Command::Replaced);
-                    self.learn(Event::Leave, now, wall, timings);
-                }
-            }
-            Some(Change::Released) => self.alive_at = None,
-            None => {}
-        }
     }
 
     /// Competes once nobody has come or gone for a moment, so that a fleet that starts together splits the clusters at once.

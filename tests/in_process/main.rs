@@ -2,6 +2,7 @@
 //!
 //! Nothing here waits for real: an hour of renewals takes a moment, and every run sees the same times.
 
+mod blocking;
 mod controllers;
 mod fleet;
 mod namespaces;

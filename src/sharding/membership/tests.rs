@@ -305,3 +305,39 @@ fn a_watch_that_does_not_show_the_own_renewal_is_restarted() {
     assert_eq!(play.wait(2 * SECOND), []);
     assert_eq!(play.wait(SECOND), [Command::RestartWatch]);
 }
+
+#[test]
+fn an_outage_does_not_raise_the_dead() {
+    let mut play = Play::joined();
+    play.see_b(|_| {});
+    play.renew_for(60 * SECOND);
+    assert_eq!(play.live(), ["a"]);
+    // One answer gets lost, which is a contact gap.
+    while play.request.is_none() {
+        play.wait(SECOND);
+    }
+    play.wait(play.timings.request_timeout());
+    play.answer(Answer::Unknown("lost".into()));
+    play.wait(SECOND);
+    assert_eq!(play.request, Some(Request::Get));
+    let known = play.membership.claim.record().unwrap().clone();
+    play.answer(Answer::Record(Box::new(known)));
+    play.reply();
+    assert_eq!(play.live(), ["a"]);
+    // It is alive again when it renews.
+    play.see_b(|_| {});
+    assert_eq!(play.live(), ["b", "a"]);
+}
+
+#[test]
+fn a_replaced_peer_is_not_kept_waiting_for_an_answer() {
+    let mut play = Play::joined();
+    play.wait(5 * SECOND);
+    play.answer(Answer::Unknown("lost".into()));
+    let mut taken = play.membership.claim.record().unwrap().clone();
+    taken.version = 99;
+    taken.marks.incarnation = Some("2".into());
+    play.step(Event::Seen("mcr-peer-a", &taken));
+    let env = play.membership.env(play.now, 0, &play.timings);
+    assert!(!env.blocked, "its fences could never be released");
+}
