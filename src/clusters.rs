@@ -84,7 +84,7 @@ impl ClusterSet {
     }
 
     /// Follows a watch of objects that stand for clusters, in which `to_cluster` sees an object as
-    /// a cluster with its name ([`Ok(Some)`]), as none ([`Ok(None)`]), or as a broken one ([`Err`]).
+    /// a cluster with its name (`Ok(Some)`), as none (`Ok(None)`), or as a broken one (`Err`).
     ///
     /// The name that `name_of` gives must be the cluster's; it is used for objects that are no cluster any more.
     /// An error of the watch is passed on, and the next attempt waits for up to 5 s; do not add a back-off of your own.
