@@ -1,7 +1,7 @@
 //! Every rule is there for a reason: without it, a scenario fails.
 //!
 //! Each test breaks one rule in all processes and names the scenario that notices. Not noticed by any scenario yet, and
-//! covered by tests of the claim and the fence alone: `SeenBeforeReceipt`, `TakeOverUnread`, `LongGap`, `PingPong`.
+//! covered by tests of the claim and the fence alone: `SeenBeforeReceipt`, `TakeOverUnread`.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -69,6 +69,9 @@ caught! {
     mutant_any_reply_is_contact: outage_thefts(Mutant::AnyReplyIsContact);
     mutant_first_contact_without_grace: outage_thefts(Mutant::FirstContactWithoutGrace);
     mutant_delete_without_preconditions: noticed(|_| removed_and_back().without(Mutant::DeleteWithoutPreconditions));
+    // It is taken and offered again before work has begun.
+    mutant_ping_pong: noticed(|_| unknown_to_one().without(Mutant::PingPong));
+    mutant_long_gap: long_gap();
     mutant_keep_draining: differs(&all_restart().without(Mutant::KeepDraining), |outcome| outcome.owners != placed());
     mutant_hand_over_early: differs(&newcomer().without(Mutant::HandOverEarly), waits_long);
     mutant_no_settling: differs(&cold_start().without(Mutant::NoSettling), |outcome| outcome.moves > 0);
@@ -88,7 +91,7 @@ fn the_directed_scenarios_hold_without_mutants() {
         run(deleted_after_others_took_over());
         run(deaf_work());
         run(removed_and_back());
-        let tenures = run(half_known()).tenures;
+        let tenures = run(unknown_to_one()).tenures;
         assert!(tenures <= 100, "{tenures}");
         assert_eq!(run(all_restart()).owners, placed());
         assert!(!waits_long(&run(newcomer())));
@@ -148,12 +151,12 @@ fn removed_and_back() -> Scenario {
         .script((0..12).flat_map(once))
 }
 
-/// The first candidate does not know of half of the clusters.
-fn half_known() -> Scenario {
+/// One peer, which is the first candidate of a third of the clusters, does not know of any.
+fn unknown_to_one() -> Scenario {
     fleet(
-        (0..6)
+        (0..12)
             .map(|cluster| Hide(0, cluster, true))
-            .chain([Wait(600 * SECOND)]),
+            .chain([Wait(600 * SECOND), ExpectOwned(5 * SECOND)]),
     )
 }
 
@@ -206,6 +209,22 @@ fn outage_thefts(mutant: Mutant) -> Option<u64> {
         let calm = [Hub(health), Wait(outage), HealAll, Wait(15 * SECOND)];
         let script: &[Operation] = if seed % 2 == 0 { &calm } else { &restart };
         let scenario = fleet(script.iter().cloned()).without(mutant);
+        scenario.run(*seed).is_ok_and(|outcome| outcome.thefts > 0)
+    })
+}
+
+/// Outages that are longer than a contact gap, and shorter than two renew intervals and a second.
+fn long_gap() -> Option<u64> {
+    (0..2_000).find(|seed| {
+        let outage = LEASE.mul_f64(0.55 + (*seed % 32) as f64 / 100.0);
+        let script = [
+            Wait(SECOND * (*seed % 17) as u32 / 10),
+            Hub(Health::Refusing),
+            Wait(outage),
+            HealAll,
+            Wait(8 * SECOND),
+        ];
+        let scenario = fleet(script).without(Mutant::LongGap);
         scenario.run(*seed).is_ok_and(|outcome| outcome.thefts > 0)
     })
 }
