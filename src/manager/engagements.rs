@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::died;
+use super::{AbortOnDrop, died};
 use crate::{
     backoff::Backoff,
     cluster::{Cluster, ClusterName},
@@ -117,7 +117,7 @@ impl Engagements {
         self.tasks.spawn(async move {
             // A task of its own, so that the name comes back even after a panic.
             let task = tokio::spawn(work(common, name.clone(), shown, guard, stop));
-            if let Err(error) = AbortOnDrop(task).wait().await {
+            if let Err(error) = (&mut AbortOnDrop(task).0).await {
                 tracing::error!(cluster = %name, "{}", died("the engagement", error));
             }
             name
@@ -151,21 +151,6 @@ impl Engagements {
             stop.cancel();
         }
         while self.tasks.join_next().await.is_some() {}
-    }
-}
-
-/// A task that ends with its owner.
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
-
-impl AbortOnDrop {
-    async fn wait(mut self) -> std::result::Result<(), tokio::task::JoinError> {
-        (&mut self.0).await
-    }
-}
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

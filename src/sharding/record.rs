@@ -108,6 +108,21 @@ impl Record {
         self.marks.incarnation.as_deref().filter(|_| fresh)
     }
 
+    /// The version that an API server makes of what is written.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn stored(content: &Content, uid: &str, version: u64) -> Self {
+        Self {
+            uid: uid.to_owned(),
+            version,
+            holder: Some(content.holder.clone()).filter(|holder| !holder.is_empty()),
+            transitions: content.transitions,
+            duration: Some(content.duration),
+            renew_time: Some(content.renew_time),
+            marks: content.marks.clone(),
+            foreign: Foreign::default(),
+        }
+    }
+
     /// How long this version holds, with `default` for one that does not say.
     pub(crate) fn lasts(&self, default: Duration) -> Duration {
         self.duration.unwrap_or(default).min(LONGEST)

@@ -117,16 +117,7 @@ impl Play {
             panic!("no write");
         };
         self.version += 1;
-        let record = Record {
-            uid: "u".into(),
-            version: self.version,
-            holder: Some(content.holder).filter(|holder| !holder.is_empty()),
-            transitions: content.transitions,
-            duration: Some(content.duration),
-            renew_time: Some(content.renew_time),
-            marks: content.marks,
-            ..Record::default()
-        };
+        let record = Record::stored(&content, "u", self.version);
         self.step(Event::Answer(
             self.fleet.env.now,
             Answer::Record(Box::new(record)),

@@ -85,16 +85,7 @@ impl Play {
             panic!("no write but {:?}", self.request);
         };
         self.version += 1;
-        let record = Record {
-            uid: "u".into(),
-            version: self.version,
-            holder: Some(content.holder).filter(|holder| !holder.is_empty()),
-            transitions: content.transitions,
-            duration: Some(content.duration),
-            renew_time: Some(content.renew_time),
-            marks: content.marks,
-            ..Record::default()
-        };
+        let record = Record::stored(&content, "u", self.version);
         let out = self.answer(Answer::Record(Box::new(record.clone())));
         self.step(Event::Seen("mcr-peer-a", &record));
         out

@@ -86,7 +86,7 @@ impl Server {
                 }
                 self.uids += 1;
                 let uid = format!("uid-{}", self.uids);
-                self.store(lease, uid, content, &Foreign::default())
+                self.store(lease, &uid, content, &Foreign::default())
             }
             Request::Replace {
                 uid,
@@ -100,7 +100,7 @@ impl Server {
                     self.uids += 1;
                     let uid = format!("uid-{}", self.uids);
                     self.accidents.push(format!("F12: a PUT made {lease} anew"));
-                    return self.store(lease, uid, content, foreign);
+                    return self.store(lease, &uid, content, foreign);
                 }
                 let same = |record: &Record| {
                     (uid.is_empty() || record.uid == *uid) && record.version == *version
@@ -111,7 +111,7 @@ impl Server {
                     }
                     Some(known) if same(known) => {
                         let uid = known.uid.clone();
-                        self.store(lease, uid, content, foreign)
+                        self.store(lease, &uid, content, foreign)
                     }
                     _ => Answer::Conflict,
                 }
@@ -168,17 +168,11 @@ impl Server {
         }
     }
 
-    fn store(&mut self, lease: &str, uid: String, content: &Content, foreign: &Foreign) -> Answer {
+    fn store(&mut self, lease: &str, uid: &str, content: &Content, foreign: &Foreign) -> Answer {
         self.version += 1;
         let record = Record {
-            uid,
-            version: self.version,
-            holder: Some(content.holder.clone()).filter(|holder| !holder.is_empty()),
-            transitions: content.transitions,
-            duration: Some(content.duration),
-            renew_time: Some(content.renew_time),
-            marks: content.marks.clone(),
             foreign: foreign.clone(),
+            ..Record::stored(content, uid, self.version)
         };
         self.leases.insert(lease.to_owned(), record.clone());
         self.log.push(Change {
