@@ -1,21 +1,27 @@
 //! Replicas of a small program that notes what it does.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
+
+use http_body_util::{BodyExt, Full};
 
 use k8s_openapi::api::{
     coordination::v1::Lease,
     core::v1::{ConfigMap, Namespace},
 };
-use kube::{Api, Client, ResourceExt, api::PostParams};
+use kube::{Api, Client, ResourceExt, api::PostParams, client::Body};
 use kube_sandbox::Sandbox;
 use multicluster::{
     Action, BoxError, Context, Controller, Engagement, Manager, Sharding, clock::TokioClock,
     for_each_cluster, providers::NamespaceProvider, sharding::Timings,
 };
 use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
+use tower::{Service, service_fn};
 
 /// The Lease duration of these tests.
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
@@ -42,12 +48,26 @@ pub(crate) struct Fleet {
     pub(crate) sandbox: Sandbox,
     clock: TokioClock,
     notes: Arc<Mutex<Vec<Note>>>,
+    /// While set, every request of a replica is refused with 403.
+    pub(crate) forbids: Arc<AtomicBool>,
 }
 
 /// A running replica; dropped, it dies without a word.
 pub(crate) struct Replica {
     shutdown: Option<oneshot::Sender<()>>,
     task: JoinHandle<multicluster::Result<()>>,
+}
+
+/// What an API server answers to somebody without the right.
+fn forbidden() -> http::Response<kube_sandbox::Body> {
+    let status = serde_json::json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403,
+        "message": "leases.coordination.k8s.io is forbidden: User \"replica\" cannot update resource",
+    });
+    let body = Full::from(status.to_string()).map_err(|never| match never {});
+    let mut response = http::Response::new(body.boxed_unsync());
+    *response.status_mut() = http::StatusCode::FORBIDDEN;
+    response
 }
 
 // === impl Fleet ===
@@ -59,6 +79,7 @@ impl Fleet {
             sandbox: Sandbox::new(),
             clock: TokioClock::new(),
             notes: Arc::default(),
+            forbids: Arc::default(),
         };
         for name in namespaces {
             fleet.create_namespace(name).await;
@@ -69,6 +90,20 @@ impl Fleet {
 
     pub(crate) fn client(&self) -> Client {
         self.sandbox.client()
+    }
+
+    fn client_of_replica(&self) -> Client {
+        let (sandbox, forbids) = (self.sandbox.clone(), self.forbids.clone());
+        let send = move |request: http::Request<Body>| {
+            let (mut sandbox, forbids) = (sandbox.clone(), forbids.clone());
+            async move {
+                if forbids.load(Ordering::SeqCst) {
+                    return Ok(forbidden());
+                }
+                sandbox.call(request).await
+            }
+        };
+        Client::new(service_fn(send), "default")
     }
 
     pub(crate) async fn create_namespace(&self, name: &str) {
@@ -142,7 +177,7 @@ impl Fleet {
     where
         F: Future<Output = Result<Action, BoxError>> + Send + 'static,
     {
-        let sharding = Sharding::with_client(self.client(), "mcr")
+        let sharding = Sharding::with_client(self.client_of_replica(), "mcr")
             .peer(peer)
             .lease_namespace("kube-system")
             .timings(Timings::new(LEASE))
@@ -163,7 +198,7 @@ impl Fleet {
                 Ok::<_, BoxError>(())
             }
         };
-        let manager = Manager::builder(NamespaceProvider::new(self.client()))
+        let manager = Manager::builder(NamespaceProvider::new(self.client_of_replica()))
             .sharding(settings(sharding))
             .with(for_each_cluster("notes", engage))
             .with(Controller::new("config-maps", reconcile))
@@ -218,6 +253,10 @@ impl Replica {
     pub(crate) async fn leave(mut self) -> multicluster::Result<()> {
         drop(self.shutdown.take());
         (&mut self.task).await.unwrap()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.task.is_finished()
     }
 
     /// How it ended by itself.

@@ -6,4 +6,5 @@ mod blocking;
 mod controllers;
 mod fleet;
 mod namespaces;
+mod outages;
 mod ownership;
