@@ -28,7 +28,7 @@ const CRATE: &[(&str, &[&str])] = &[
     (
         "manager",
         &[
-            "backoff", "cluster", "engage", "error", "guard", "provider", "sharding",
+            "backoff", "cluster", "clusters", "engage", "error", "guard", "provider", "sharding",
         ],
     ),
 ];
@@ -63,7 +63,7 @@ const SHARDING: &[(&str, &[&str])] = &[
             "timings",
         ],
     ),
-    ("lease", &["record"]),
+    ("lease", &["names", "record"]),
     ("driver", &["coordinator", "fence", "lease", "timings"]),
     ("alone", &["driver"]),
 ];

@@ -1,13 +1,13 @@
 //! Follows a provider, and starts it again when its stream ends.
 
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::{
     backoff::Backoff,
-    cluster::ClusterName,
+    clusters::ClusterSet,
     error::{Error, panic_message},
     provider::{ClusterEvent, ClusterProvider},
 };
@@ -27,7 +27,7 @@ pub(super) fn follow(provider: Arc<dyn ClusterProvider>) -> Receiver<Result<Clus
 /// Follows the provider's streams, one after the other.
 async fn repeat(provider: &dyn ClusterProvider, sender: &Sender<Result<ClusterEvent, Error>>) {
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
-    let mut known = BTreeSet::new();
+    let mut known = ClusterSet::new();
     while !sender.is_closed() {
         let once = once(provider, sender, &mut known, &mut backoff);
         if let Err(panic) = AssertUnwindSafe(once).catch_unwind().await {
@@ -46,35 +46,31 @@ async fn repeat(provider: &dyn ClusterProvider, sender: &Sender<Result<ClusterEv
 async fn once(
     provider: &dyn ClusterProvider,
     sender: &Sender<Result<ClusterEvent, Error>>,
-    known: &mut BTreeSet<ClusterName>,
+    known: &mut ClusterSet,
     backoff: &mut Backoff,
 ) {
     let mut events = provider.clusters();
     // A new stream reports everything anew; what it does not report before its first sync is gone.
-    let mut unseen: BTreeSet<ClusterName> = known.clone();
+    known.begin_list();
     while let Some(event) = events.next().await {
-        match &event {
-            Ok(ClusterEvent::Applied(cluster)) => {
-                unseen.remove(&cluster.name);
-                known.insert(cluster.name.clone());
-            }
-            Ok(ClusterEvent::Removed(name)) => {
-                unseen.remove(name);
-                known.remove(name);
-            }
+        let changes = match event {
+            Ok(ClusterEvent::Applied(cluster)) => Vec::from_iter(known.apply(cluster)),
+            Ok(ClusterEvent::Removed(name)) => Vec::from_iter(known.remove(&name)),
             Ok(ClusterEvent::Synced) => {
                 backoff.reset();
-                for name in std::mem::take(&mut unseen) {
-                    known.remove(&name);
-                    if sender.send(Ok(ClusterEvent::Removed(name))).await.is_err() {
-                        return;
-                    }
-                }
+                known.end_list()
             }
-            Err(_) => {}
-        }
-        if sender.send(event).await.is_err() {
-            return;
+            Err(error) => {
+                if sender.send(Err(error)).await.is_err() {
+                    return;
+                }
+                Vec::new()
+            }
+        };
+        for change in changes {
+            if sender.send(Ok(change)).await.is_err() {
+                return;
+            }
         }
     }
 }

@@ -216,11 +216,6 @@ impl Claim {
         over && self.in_flight.is_none()
     }
 
-    /// Whether a request is on its way.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.in_flight.is_some()
-    }
-
     /// Whether a write is on its way, or may have happened and was not looked at yet.
     pub(crate) fn is_writing(&self) -> bool {
         (self.unsure && self.tenure.is_none()) || self.has_sent_write()

@@ -317,10 +317,10 @@ impl Coordinator {
         if let Some(due) = fence.due().filter(|_| !done) {
             self.timers.insert((due, name.clone()));
         }
-        let lease = names::lease_name(&self.fence_prefix, name.as_str());
+        let lease = || names::lease_name(&self.fence_prefix, name.as_str());
         for command in commands {
             match command {
-                fence::Command::Send(request) => self.queue.push_back((lease.clone(), request)),
+                fence::Command::Send(request) => self.queue.push_back((lease(), request)),
                 fence::Command::Report(text) => {
                     turn.out.push(Command::Report(Some(name.clone()), text));
                 }
@@ -329,7 +329,7 @@ impl Coordinator {
         }
         if done {
             self.fences.remove(name);
-            self.clusters.remove(&lease);
+            self.clusters.remove(&lease());
             self.sharder.remove(name);
         }
     }

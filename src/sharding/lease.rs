@@ -17,7 +17,10 @@ use kube::{
     core::Status,
 };
 
-use super::record::{Answer, Content, Foreign, Marks, Record, Request};
+use super::{
+    names,
+    record::{Answer, Content, Foreign, Marks, Record, Request},
+};
 use crate::error::Report;
 
 mod key {
@@ -128,10 +131,7 @@ impl LeaseApi {
         } = foreign;
         // Go peers find each other by labels; their fences carry none.
         if content.marks.placement.is_some() {
-            let peer = name
-                .strip_prefix(&self.peer_prefix)
-                .and_then(|rest| rest.strip_prefix('-'))
-                .unwrap_or(name);
+            let peer = names::under(&self.peer_prefix, name).unwrap_or(name);
             for (label, value) in [
                 (key::PART_OF, "multicluster-runtime"),
                 (key::PEER, peer),

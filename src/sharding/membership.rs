@@ -135,7 +135,7 @@ impl Membership {
             alive_at: None,
             leaving: None,
             heartbeat: Heartbeat::new(timings.request_timeout()),
-            due: None,
+            due: Some(Moment::default()),
         }
     }
 
@@ -175,11 +175,6 @@ impl Membership {
     /// Whether this peer may take clusters.
     pub(crate) fn competes(&self, now: Moment, timings: &Timings) -> bool {
         self.settled && self.is_candidate(now, timings)
-    }
-
-    /// Whether it has been asked for the first time: from then on it names the times at which it looks again.
-    pub(crate) fn is_awake(&self) -> bool {
-        self.due.is_some() || self.claim.is_busy()
     }
 
     /// Whether it was told that all clusters are given up.

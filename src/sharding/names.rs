@@ -32,6 +32,11 @@ pub(crate) fn lease_name(prefix: &str, name: &str) -> String {
     }
 }
 
+/// What follows `prefix` in the name of a Lease; `None` for a Lease that is not under it.
+pub(crate) fn under<'a>(prefix: &str, lease: &'a str) -> Option<&'a str> {
+    lease.strip_prefix(prefix)?.strip_prefix('-')
+}
+
 /// Whether `name` stands in its Lease's name unchanged.
 pub(crate) fn is_plain(name: &str) -> bool {
     is_dns_label(name) && !looks_hashed(name)

@@ -18,12 +18,8 @@ use crate::{
 impl Coordinator {
     pub(super) fn take_in(&mut self, input: Input, turn: &mut Turn) {
         match input {
-            // Membership has looked at the time already, and the fences' timers come next.
-            Input::Tick => {
-                if !self.membership.is_awake() {
-                    self.membership(membership::Event::Tick, turn);
-                }
-            }
+            // Timers are looked at with every input.
+            Input::Tick => {}
             Input::Applied(name) => self.applied(&name, turn),
             Input::Removed(name) => {
                 self.fence(&name, fence::Event::Exists(false), turn);
@@ -88,9 +84,9 @@ impl Coordinator {
     fn seen(&mut self, lease: &str, record: &Record, turn: &mut Turn) {
         if let Some(name) = self.clusters.get(lease).cloned() {
             self.fence(&name, fence::Event::Seen(record, turn.now), turn);
-        } else if is_under(&self.peer_prefix, lease) {
+        } else if names::under(&self.peer_prefix, lease).is_some() {
             self.membership(membership::Event::Seen(lease, record), turn);
-        } else if is_under(&self.fence_prefix, lease) {
+        } else if names::under(&self.fence_prefix, lease).is_some() {
             let known = self.strangers.get(lease);
             if known.is_none_or(|known| known.record.version < record.version) {
                 let stranger = Stranger {
@@ -106,7 +102,7 @@ impl Coordinator {
     fn deleted(&mut self, lease: &str, last: &Record, turn: &mut Turn) {
         if let Some(name) = self.clusters.get(lease).cloned() {
             self.fence(&name, fence::Event::Deleted(last), turn);
-        } else if is_under(&self.peer_prefix, lease) {
+        } else if names::under(&self.peer_prefix, lease).is_some() {
             self.membership(membership::Event::Deleted(lease, last), turn);
         } else if let Some(stranger) = self.strangers.get_mut(lease) {
             stranger.deleted = true;
@@ -154,11 +150,4 @@ impl Coordinator {
             self.fence(&name, fence::Event::Answer(sent, answer), turn);
         }
     }
-}
-
-/// Whether the Lease `lease` stands under `prefix`.
-fn is_under(prefix: &str, lease: &str) -> bool {
-    lease
-        .strip_prefix(prefix)
-        .is_some_and(|rest| rest.starts_with('-'))
 }

@@ -11,7 +11,7 @@ use super::{LeaseApi, record};
 use crate::{
     clock::{Clock, Moment},
     error::{Error, Report, Result},
-    sharding::record::Record,
+    sharding::{names, record::Record},
 };
 
 /// How long a list may take: it is larger than a Lease.
@@ -158,10 +158,7 @@ async fn list_and_watch(
 
 fn ours(lease: &Lease, prefixes: &[String; 2]) -> Option<(String, Record)> {
     let name = lease.metadata.name.as_ref()?;
-    let under = |prefix: &String| {
-        name.strip_prefix(prefix.as_str())
-            .is_some_and(|rest| rest.starts_with('-'))
-    };
+    let under = |prefix: &String| names::under(prefix, name).is_some();
     prefixes.iter().any(under).then_some(())?;
     Some((name.clone(), record(lease)?))
 }
