@@ -124,10 +124,14 @@ impl Fleet {
             .unwrap();
     }
 
+    /// The Leases of peers and clusters.
+    pub(crate) fn leases(&self) -> Api<Lease> {
+        Api::namespaced(self.client(), "kube-system")
+    }
+
     /// The present holders of all fences, by namespace; only those that have one.
     pub(crate) async fn holders(&self) -> Vec<(String, String)> {
-        let leases: Api<Lease> = Api::namespaced(self.client(), "kube-system");
-        let list = leases.list(&Default::default()).await.unwrap();
+        let list = self.leases().list(&Default::default()).await.unwrap();
         let holder = |lease: Lease| {
             let cluster = lease.name_any().strip_prefix("mcr-shard-")?.to_owned();
             let holder = lease

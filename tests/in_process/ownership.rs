@@ -193,10 +193,7 @@ async fn the_lease_of_a_removed_cluster_is_deleted_and_others_go_on() {
     for gone in ["zoo", "reef", "sky"] {
         namespaces.delete(gone, &Default::default()).await.unwrap();
     }
-    let leases = kube::Api::<k8s_openapi::api::coordination::v1::Lease>::namespaced(
-        fleet.client(),
-        "kube-system",
-    );
+    let leases = fleet.leases();
     fleet
         .until(SECOND, "the Leases are gone", async || {
             let mut left = 0;
@@ -258,10 +255,7 @@ async fn one_whose_lease_is_taken_ends_with_an_error() {
             !fleet.noted("zoo", &What::Engaged).is_empty()
         })
         .await;
-    let leases = kube::Api::<k8s_openapi::api::coordination::v1::Lease>::namespaced(
-        fleet.client(),
-        "kube-system",
-    );
+    let leases = fleet.leases();
     let mut lease = leases.get("mcr-peer-a").await.unwrap();
     let annotations = lease.metadata.annotations.as_mut().unwrap();
     annotations.insert("multicluster.rs/incarnation".into(), "another".into());
@@ -287,10 +281,7 @@ async fn a_lease_that_is_annotated_or_deleted_by_hand_stops_nothing_for_long() {
             !fleet.noted("zoo", &What::Engaged).is_empty()
         })
         .await;
-    let leases = kube::Api::<k8s_openapi::api::coordination::v1::Lease>::namespaced(
-        fleet.client(),
-        "kube-system",
-    );
+    let leases = fleet.leases();
     let note = serde_json::json!({"metadata": {"annotations": {"note": "by hand"}}});
     for name in ["mcr-shard-zoo", "mcr-peer-a"] {
         leases
