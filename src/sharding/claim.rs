@@ -21,7 +21,7 @@ mod answer;
 mod backoff;
 mod decide;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     mutant::{Mutant, Mutants},
@@ -35,9 +35,9 @@ use backoff::Backoff;
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     /// The `holderIdentity` that it writes.
-    pub(crate) peer: String,
+    pub(crate) peer: Arc<str>,
     /// A nonce of this process: a namesake is somebody else.
-    pub(crate) incarnation: String,
+    pub(crate) incarnation: Arc<str>,
 }
 
 /// What a decision may depend on besides the Lease itself.
@@ -103,7 +103,7 @@ pub(crate) struct Tenure {
     pub(crate) token: u64,
     /// Before this, a holder of whom nothing was seen may still be at work.
     pub(crate) work_from: Moment,
-    uid: String,
+    uid: Arc<str>,
     transitions: i32,
     version: u64,
     renew_at: Moment,
@@ -114,7 +114,7 @@ pub(crate) struct Tenure {
 enum Observed {
     Unknown,
     Present {
-        record: Box<Record>,
+        record: Arc<Record>,
         seen: Moment,
     },
     Absent {
@@ -146,7 +146,7 @@ enum InFlight {
 #[derive(Debug)]
 pub(crate) struct Claim {
     /// On a fence, the cluster's name, and whether it stands in the Lease's name as it is.
-    cluster: Option<(String, bool)>,
+    cluster: Option<(Arc<str>, bool)>,
     observed: Observed,
     tenure: Option<Tenure>,
     in_flight: Option<InFlight>,
@@ -168,7 +168,7 @@ pub(crate) struct Claim {
 impl Claim {
     /// A claim to the fence of `cluster`.
     pub(crate) fn fence(cluster: &str, plain_name: bool, seed: u64) -> Self {
-        Self::new(Some((cluster.to_owned(), plain_name)), seed)
+        Self::new(Some((cluster.into(), plain_name)), seed)
     }
 
     /// A claim to the own peer Lease.
@@ -176,7 +176,7 @@ impl Claim {
         Self::new(None, seed)
     }
 
-    fn new(cluster: Option<(String, bool)>, seed: u64) -> Self {
+    fn new(cluster: Option<(Arc<str>, bool)>, seed: u64) -> Self {
         Self {
             cluster,
             observed: Observed::Unknown,
@@ -199,7 +199,7 @@ impl Claim {
     }
 
     /// The newest version, when the Lease is known to exist.
-    pub(crate) fn record(&self) -> Option<&Record> {
+    pub(crate) fn record(&self) -> Option<&Arc<Record>> {
         match &self.observed {
             Observed::Present { record, .. } => Some(record),
             _ => None,

@@ -18,6 +18,7 @@ mod view;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -29,7 +30,7 @@ use super::{
     names,
     peer::{Peer, PeerId},
     placement::Sharder,
-    record::{Answer, Record, Request},
+    record::{Answer, LeaseName, Record, Request},
     timings::Timings,
 };
 use crate::{clock::Moment, cluster::ClusterName};
@@ -50,15 +51,15 @@ pub(crate) enum Input {
     /// A complete list of the Leases, begun at `asked`.
     Listed {
         asked: Moment,
-        leases: Vec<(String, Record)>,
+        leases: Vec<(LeaseName, Arc<Record>)>,
     },
     /// The watch showed a version of a Lease.
-    Seen(String, Record),
+    Seen(LeaseName, Arc<Record>),
     /// The watch showed that a Lease was deleted, in this version.
-    Deleted(String, Record),
+    Deleted(LeaseName, Arc<Record>),
     /// The outcome of a request, which was sent at `sent`.
     Answer {
-        lease: String,
+        lease: LeaseName,
         sent: Moment,
         answer: Answer,
     },
@@ -78,7 +79,7 @@ pub(crate) enum Input {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     /// Ask the API server about a Lease; an [`Input::Answer`] must follow.
-    Send { lease: String, request: Request },
+    Send { lease: LeaseName, request: Request },
     /// Do this about a cluster; never [`fence::Command::Send`] or [`fence::Command::Report`].
     Cluster(ClusterName, fence::Command),
     /// List and watch anew.
@@ -94,7 +95,7 @@ pub(crate) enum Command {
 /// What a coordinator is made of.
 pub(crate) struct Settings {
     pub(crate) peer: Peer,
-    pub(crate) incarnation: String,
+    pub(crate) incarnation: Arc<str>,
     pub(crate) peer_prefix: String,
     pub(crate) fence_prefix: String,
     pub(crate) timings: Timings,
@@ -113,11 +114,11 @@ pub(crate) struct Coordinator {
     placed: Vec<Peer>,
     fences: BTreeMap<ClusterName, Fence>,
     /// The cluster of each fence's Lease.
-    clusters: BTreeMap<String, ClusterName>,
+    clusters: BTreeMap<LeaseName, ClusterName>,
     /// Fence Leases of clusters that are not known.
-    strangers: BTreeMap<String, Stranger>,
+    strangers: BTreeMap<LeaseName, Stranger>,
     timers: BTreeSet<(Moment, ClusterName)>,
-    queue: VecDeque<(String, Request)>,
+    queue: VecDeque<(LeaseName, Request)>,
     in_flight: usize,
     /// What fences see of the fleet; when it changes, all of them look again.
     outlook: Option<Outlook>,
@@ -126,7 +127,7 @@ pub(crate) struct Coordinator {
 /// The Lease of a cluster that is not known.
 #[derive(Debug)]
 struct Stranger {
-    record: Record,
+    record: Arc<Record>,
     seen: Moment,
     deleted: bool,
 }
@@ -159,14 +160,20 @@ impl Coordinator {
         } = settings;
         let seed = xxhash_rust::xxh3::xxh3_64(incarnation.as_bytes());
         let identity = Identity {
-            peer: peer.id.to_string(),
+            peer: peer.id.as_str().into(),
             incarnation,
         };
-        let own_lease = names::lease_name(&peer_prefix, peer.id.as_str());
+        let own_lease = names::lease_name(&peer_prefix, peer.id.as_str()).into();
         let formula = sharder.formula();
         Self {
             membership: Membership::new(
-                own_lease, identity, peer, formula, mutants, &timings, seed,
+                own_lease,
+                identity,
+                peer,
+                formula.into(),
+                mutants,
+                &timings,
+                seed,
             ),
             peer_prefix,
             fence_prefix,
@@ -317,10 +324,10 @@ impl Coordinator {
         if let Some(due) = fence.due().filter(|_| !done) {
             self.timers.insert((due, name.clone()));
         }
-        let lease = || names::lease_name(&self.fence_prefix, name.as_str());
+        let lease = fence.lease().clone();
         for command in commands {
             match command {
-                fence::Command::Send(request) => self.queue.push_back((lease(), request)),
+                fence::Command::Send(request) => self.queue.push_back((lease.clone(), request)),
                 fence::Command::Report(text) => {
                     turn.out.push(Command::Report(Some(name.clone()), text));
                 }
@@ -329,7 +336,7 @@ impl Coordinator {
         }
         if done {
             self.fences.remove(name);
-            self.clusters.remove(&lease());
+            self.clusters.remove(&lease);
             self.sharder.remove(name);
         }
     }
@@ -342,7 +349,7 @@ impl Coordinator {
         for command in commands {
             match command {
                 membership::Command::Send(request) => turn.out.push(Command::Send {
-                    lease: self.membership.own_lease().to_owned(),
+                    lease: self.membership.own_lease().clone(),
                     request,
                 }),
                 membership::Command::RestartWatch => turn.out.push(Command::RestartWatch),

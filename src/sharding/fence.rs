@@ -12,13 +12,13 @@
 
 mod work;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     claim::{Change, Claim, Env, Goal, Step},
     mutant::Mutant,
     peer::PeerId,
-    record::{Answer, Marks, Record, Request},
+    record::{Answer, LeaseName, Marks, Record, Request},
     timings::{LONGEST, RANK_STEP},
 };
 use crate::{clock::Moment, cluster::ClusterName};
@@ -29,7 +29,7 @@ pub(crate) enum Event<'a> {
     /// Nothing new but the time, or the view.
     Tick,
     /// A version of the Lease was seen at this time.
-    Seen(&'a Record, Moment),
+    Seen(&'a Arc<Record>, Moment),
     /// The Lease was deleted in this version.
     Deleted(&'a Record),
     /// A complete list that was begun at this time does not show it.
@@ -85,6 +85,7 @@ pub(crate) trait View {
 #[derive(Debug)]
 pub(crate) struct Fence {
     name: ClusterName,
+    lease: LeaseName,
     marks: Marks,
     claim: Claim,
     exists: bool,
@@ -124,14 +125,15 @@ struct Offer {
 
 impl Fence {
     /// The fence of a cluster that exists.
-    pub(crate) fn new(name: ClusterName, plain_name: bool, seed: u64) -> Self {
+    pub(crate) fn new(name: ClusterName, lease: LeaseName, plain_name: bool, seed: u64) -> Self {
         let claim = Claim::fence(name.as_str(), plain_name, seed);
         let marks = Marks {
-            cluster: Some(name.to_string()),
+            cluster: Some(name.as_str().into()),
             ..Marks::default()
         };
         Self {
             name,
+            lease,
             marks,
             claim,
             exists: true,
@@ -143,6 +145,11 @@ impl Fence {
             holder_since: Moment::default(),
             due: None,
         }
+    }
+
+    /// The name of its Lease.
+    pub(crate) fn lease(&self) -> &LeaseName {
+        &self.lease
     }
 
     /// When the next [`Event::Tick`] is due.

@@ -4,7 +4,7 @@
 
 pub(crate) mod watch;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -86,7 +86,7 @@ impl LeaseApi {
         let step = format!("{verb} the Lease {}/{name}", self.namespace);
         match tokio::time::timeout(self.timeout, self.perform(name, request)).await {
             Ok(Ok(Some(lease))) => match record(&lease) {
-                Some(record) => Answer::Record(Box::new(record)),
+                Some(record) => Answer::Record(Arc::new(record)),
                 None => Answer::Unknown(format!("{step}: the answer has no resourceVersion")),
             },
             Ok(Ok(None)) => Answer::Deleted,
@@ -110,13 +110,13 @@ impl LeaseApi {
                 foreign,
             } => {
                 let mut lease = self.lease(name, content, foreign);
-                lease.metadata.uid = Some(uid);
+                lease.metadata.uid = Some(uid.to_string());
                 lease.metadata.resource_version = Some(version.to_string());
                 self.api.replace(name, &params, &lease).await.map(Some)
             }
             Request::Delete { uid, version } => {
                 let params = DeleteParams::default().preconditions(Preconditions {
-                    uid: Some(uid),
+                    uid: Some(uid.to_string()),
                     resource_version: Some(version.to_string()),
                 });
                 self.api.delete(name, &params).await.map(|_| None)
@@ -151,7 +151,7 @@ impl LeaseApi {
                 ..ObjectMeta::default()
             },
             spec: Some(LeaseSpec {
-                holder_identity: Some(content.holder),
+                holder_identity: Some(content.holder.to_string()),
                 lease_duration_seconds: i32::try_from(content.duration.as_secs()).ok(),
                 lease_transitions: Some(content.transitions),
                 renew_time: Some(time),
@@ -176,9 +176,12 @@ pub(crate) fn record(lease: &Lease) -> Option<Record> {
         .annotations
         .retain(|annotation, _| !annotation.starts_with(key::OURS) && annotation != key::WEIGHT);
     Some(Record {
-        uid: lease.metadata.uid.clone()?,
+        uid: lease.metadata.uid.as_deref()?.into(),
         version: lease.metadata.resource_version.as_ref()?.parse().ok()?,
-        holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
+        holder: spec
+            .holder_identity
+            .filter(|holder| !holder.is_empty())
+            .map(Arc::from),
         transitions: spec.lease_transitions.unwrap_or(0),
         duration: spec
             .lease_duration_seconds
@@ -193,30 +196,32 @@ pub(crate) fn record(lease: &Lease) -> Option<Record> {
 
 fn marks(annotations: &BTreeMap<String, String>) -> Marks {
     let get = |key: &str| annotations.get(key);
+    let text = |key: &str| get(key).map(|text| Arc::from(text.as_str()));
     Marks {
-        incarnation: get(key::INCARNATION).cloned(),
+        incarnation: text(key::INCARNATION),
         renew_time: get(key::RENEW_TIME)
             .and_then(|time| time.parse::<Timestamp>().ok())
             .map(Timestamp::as_microsecond),
-        cluster: get(key::CLUSTER).cloned(),
+        cluster: text(key::CLUSTER),
         session: get(key::SESSION).is_some(),
         draining: get(key::DRAINING).is_some(),
-        placement: get(key::PLACEMENT).cloned(),
+        placement: text(key::PLACEMENT),
         weight: get(key::WEIGHT).and_then(|weight| weight.parse().ok()),
     }
 }
 
 fn annotate(marks: Marks) -> impl Iterator<Item = (String, String)> {
+    let text = |mark: Option<Arc<str>>| mark.map(|mark| mark.to_string());
     let renew_time = marks
         .renew_time
         .and_then(|time| Timestamp::from_microsecond(time).ok())
         .map(|time| format!("{time:.6}"));
     [
-        (key::INCARNATION, marks.incarnation),
-        (key::CLUSTER, marks.cluster),
+        (key::INCARNATION, text(marks.incarnation)),
+        (key::CLUSTER, text(marks.cluster)),
         (key::RENEW_TIME, renew_time),
         (key::DRAINING, marks.draining.then(|| "true".to_owned())),
-        (key::PLACEMENT, marks.placement),
+        (key::PLACEMENT, text(marks.placement)),
         (key::WEIGHT, marks.weight.map(|weight| weight.to_string())),
     ]
     .into_iter()

@@ -15,14 +15,14 @@
 mod learn;
 mod peers;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     claim::{Claim, Env, Goal, Identity, Step},
     heartbeat::Heartbeat,
     mutant::{Mutant, Mutants},
     peer::{Peer, PeerId},
-    record::{Answer, Marks, Record, Request},
+    record::{Answer, LeaseName, Marks, Record, Request},
     timings::Timings,
 };
 use crate::clock::Moment;
@@ -36,7 +36,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 pub(crate) enum Event<'a> {
     Tick,
     /// A version of a peer Lease was seen, the own one included.
-    Seen(&'a str, &'a Record),
+    Seen(&'a LeaseName, &'a Arc<Record>),
     Deleted(&'a str, &'a Record),
     /// A complete list, begun at this time, shows these peer Leases.
     Listed(Moment, &'a [&'a str]),
@@ -70,10 +70,10 @@ pub(crate) enum Command {
 /// The peers of a fleet, and this one among them.
 #[derive(Debug)]
 pub(crate) struct Membership {
-    own_lease: String,
+    own_lease: LeaseName,
     identity: Identity,
     own: Peer,
-    formula: &'static str,
+    formula: Arc<str>,
     mutants: Mutants,
     claim: Claim,
     peers: Peers,
@@ -108,10 +108,10 @@ struct Leaving {
 
 impl Membership {
     pub(crate) fn new(
-        own_lease: String,
+        own_lease: LeaseName,
         identity: Identity,
         own: Peer,
-        formula: &'static str,
+        formula: Arc<str>,
         mutants: Mutants,
         timings: &Timings,
         seed: u64,
@@ -158,7 +158,7 @@ impl Membership {
         &self.own.id
     }
 
-    pub(crate) fn own_lease(&self) -> &str {
+    pub(crate) fn own_lease(&self) -> &LeaseName {
         &self.own_lease
     }
 
@@ -306,12 +306,12 @@ impl Membership {
     }
 
     fn goal(&self, now: Moment) -> Goal {
-        let marked = |record: &Record| record.marks.draining;
+        let marked = |record: &Arc<Record>| record.marks.draining;
         let keeps_mark =
             self.mutants.has(Mutant::KeepDraining) && self.claim.record().is_some_and(marked);
         let marks = Marks {
             draining: self.leaving.is_some() || keeps_mark,
-            placement: Some(self.formula.to_owned()),
+            placement: Some(self.formula.clone()),
             weight: Some(self.own.weight),
             ..Marks::default()
         };

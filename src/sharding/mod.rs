@@ -63,7 +63,7 @@ pub(crate) mod internals {
         fence::Command as FenceCommand,
         mutant::Mutants,
         names::lease_name,
-        record::{Answer, Content, Foreign, Record, Request},
+        record::{Answer, Content, Foreign, LeaseName, Record, Request},
     };
 }
 
@@ -210,7 +210,7 @@ impl Sharding {
         );
         let coordinator = Coordinator::new(Settings {
             peer,
-            incarnation: uuid::Uuid::new_v4().simple().to_string(),
+            incarnation: uuid::Uuid::new_v4().simple().to_string().into(),
             peer_prefix: self.peer_prefix.clone(),
             fence_prefix: self.fence_prefix.clone(),
             timings,

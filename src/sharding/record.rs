@@ -1,16 +1,19 @@
 //! What a Lease says, and what is asked of the API server, without the types of its API.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::timings::LONGEST;
+
+/// The name of a Lease; cheap to clone.
+pub(crate) type LeaseName = Arc<str>;
 
 /// One version of a Lease, as the API server showed it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {
-    pub(crate) uid: String,
+    pub(crate) uid: Arc<str>,
     pub(crate) version: u64,
     /// Never the empty string: a Lease without a holder is free.
-    pub(crate) holder: Option<String>,
+    pub(crate) holder: Option<Arc<str>>,
     pub(crate) transitions: i32,
     pub(crate) duration: Option<Duration>,
     /// Microseconds since 1970 on the writer's clock; only ever compared for equality, or for being larger.
@@ -31,18 +34,18 @@ pub(crate) struct Foreign {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
     /// The nonce of the process that wrote it.
-    pub(crate) incarnation: Option<String>,
+    pub(crate) incarnation: Option<Arc<str>>,
     /// A copy of `renew_time`: the other marks count only while both agree, since a writer that does not know them
     /// keeps them unchanged.
     pub(crate) renew_time: Option<i64>,
     /// On fences: the cluster's full name.
-    pub(crate) cluster: Option<String>,
+    pub(crate) cluster: Option<Arc<str>>,
     /// On fences: held through a session, which this version does not use.
     pub(crate) session: bool,
     /// On peer Leases: this peer is about to leave.
     pub(crate) draining: bool,
     /// On peer Leases: the placement formula that this peer speaks.
-    pub(crate) placement: Option<String>,
+    pub(crate) placement: Option<Arc<str>>,
     /// On peer Leases: the share that this peer wants.
     pub(crate) weight: Option<u32>,
 }
@@ -51,7 +54,7 @@ pub(crate) struct Marks {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Content {
     /// Empty to give the Lease up.
-    pub(crate) holder: String,
+    pub(crate) holder: Arc<str>,
     pub(crate) transitions: i32,
     pub(crate) duration: Duration,
     pub(crate) renew_time: i64,
@@ -67,20 +70,20 @@ pub(crate) enum Request {
     Create(Content),
     /// PUT with uid and version: fails when either is another.
     Replace {
-        uid: String,
+        uid: Arc<str>,
         version: u64,
         content: Content,
         foreign: Foreign,
     },
     /// DELETE with both preconditions.
-    Delete { uid: String, version: u64 },
+    Delete { uid: Arc<str>, version: u64 },
 }
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// The Lease, read or written.
-    Record(Box<Record>),
+    Record(Arc<Record>),
     /// It was deleted.
     Deleted,
     /// It was not even sent: decide anew.
@@ -110,9 +113,9 @@ impl Record {
 
     /// The version that an API server makes of what is written.
     #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn stored(content: &Content, uid: &str, version: u64) -> Self {
+    pub(crate) fn stored(content: &Content, uid: impl Into<Arc<str>>, version: u64) -> Self {
         Self {
-            uid: uid.to_owned(),
+            uid: uid.into(),
             version,
             holder: Some(content.holder.clone()).filter(|holder| !holder.is_empty()),
             transitions: content.transitions,

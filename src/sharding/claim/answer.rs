@@ -1,6 +1,6 @@
 //! What a claim learns: versions seen, answers, absences.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Answer, Change, Claim, Env, InFlight, Mutant, Observed, Record, Tenure, is_ours};
 use crate::clock::Moment;
@@ -9,14 +9,14 @@ use crate::clock::Moment;
 
 impl Claim {
     /// P1: a version was seen, by a watch or in an answer. The same or an older version is no news.
-    pub(crate) fn observe(&mut self, record: &Record, env: &Env<'_>) -> Option<Change> {
+    pub(crate) fn observe(&mut self, record: &Arc<Record>, env: &Env<'_>) -> Option<Change> {
         self.observe_at(record, env.now, env)
     }
 
     /// A version that was seen at an earlier time.
     pub(crate) fn observe_at(
         &mut self,
-        record: &Record,
+        record: &Arc<Record>,
         seen: Moment,
         env: &Env<'_>,
     ) -> Option<Change> {
@@ -27,7 +27,7 @@ impl Claim {
             self.report(text);
         }
         self.observed = Observed::Present {
-            record: Box::new(record.clone()),
+            record: Arc::clone(record),
             seen,
         };
         let tenure = self.tenure.as_mut()?;
@@ -190,7 +190,7 @@ impl Claim {
         &mut self,
         request: InFlight,
         sent: Moment,
-        record: &Record,
+        record: &Arc<Record>,
         env: &Env<'_>,
     ) -> Option<Change> {
         match request {

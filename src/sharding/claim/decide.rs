@@ -113,7 +113,7 @@ impl Claim {
         }
         let delete = || {
             let uid = match env.mutants.has(Mutant::DeleteWithoutPreconditions) {
-                true => String::new(),
+                true => "".into(),
                 false => record.uid.clone(),
             };
             Step::Send(Request::Delete {
@@ -195,7 +195,7 @@ impl Claim {
     fn clear(&self, marks: &Marks, env: &Env<'_>) -> Step {
         let transitions = self.record().map_or(0, |record| record.transitions);
         let content = Content {
-            holder: String::new(),
+            holder: "".into(),
             ..content(transitions, marks, env)
         };
         self.replace(content, env)
@@ -213,7 +213,7 @@ impl Claim {
         }
         content.marks.renew_time = Some(content.renew_time);
         let uid = match env.mutants.has(Mutant::PutWithoutUid) {
-            true => String::new(),
+            true => "".into(),
             false => record.uid.clone(),
         };
         Step::Send(Request::Replace {

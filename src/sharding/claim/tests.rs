@@ -96,7 +96,7 @@ impl Play {
     }
 
     fn see(&mut self, record: &Record) -> Option<Change> {
-        self.with(|claim, env| claim.observe(record, env))
+        self.with(|claim, env| claim.observe(&Arc::new(record.clone()), env))
     }
 
     /// The Lease as the API server stores what a request writes.
@@ -132,7 +132,7 @@ impl Play {
         Record {
             uid: "u".into(),
             version: self.version,
-            holder: Some(holder.to_owned()).filter(|holder| !holder.is_empty()),
+            holder: Some(holder.into()).filter(|holder: &Arc<str>| !holder.is_empty()),
             duration: Some(15 * SECOND),
             renew_time: Some(1),
             ..Record::default()
@@ -148,7 +148,7 @@ fn hold(rank: u32) -> Goal {
 }
 
 fn ok(record: &Record) -> Answer {
-    Answer::Record(Box::new(record.clone()))
+    Answer::Record(Arc::new(record.clone()))
 }
 
 fn unknown() -> Answer {

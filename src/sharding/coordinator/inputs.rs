@@ -1,6 +1,6 @@
 //! What a coordinator learns, and who of it has to know.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Command, Coordinator, Input, Stranger, Turn, fence, membership, names};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     cluster::ClusterName,
     sharding::{
         fence::Fence,
-        record::{Answer, Record},
+        record::{Answer, LeaseName, Record},
         timings::LONGEST,
     },
 };
@@ -46,7 +46,7 @@ impl Coordinator {
             self.fence(name, fence::Event::Exists(true), turn);
             return;
         }
-        let lease = names::lease_name(&self.fence_prefix, name.as_str());
+        let lease: LeaseName = names::lease_name(&self.fence_prefix, name.as_str()).into();
         if let Some(other) = self.clusters.get(&lease) {
             let text = format!(
                 "its Lease {lease} is already used for the cluster {other}: rename one of them"
@@ -55,7 +55,12 @@ impl Coordinator {
             return;
         }
         let seed = self.seed ^ xxhash_rust::xxh3::xxh3_64(lease.as_bytes());
-        let fence = Fence::new(name.clone(), names::is_plain(name.as_str()), seed);
+        let fence = Fence::new(
+            name.clone(),
+            lease.clone(),
+            names::is_plain(name.as_str()),
+            seed,
+        );
         self.fences.insert(name.clone(), fence);
         let known = self.strangers.remove(&lease);
         self.clusters.insert(lease, name.clone());
@@ -69,7 +74,7 @@ impl Coordinator {
                 if deleted {
                     let last = Record {
                         version: record.version + 1,
-                        ..record
+                        ..(*record).clone()
                     };
                     self.fence(name, fence::Event::Deleted(&last), turn);
                 }
@@ -81,7 +86,7 @@ impl Coordinator {
         }
     }
 
-    fn seen(&mut self, lease: &str, record: &Record, turn: &mut Turn) {
+    fn seen(&mut self, lease: &LeaseName, record: &Arc<Record>, turn: &mut Turn) {
         if let Some(name) = self.clusters.get(lease).cloned() {
             self.fence(&name, fence::Event::Seen(record, turn.now), turn);
         } else if names::under(&self.peer_prefix, lease).is_some() {
@@ -94,12 +99,12 @@ impl Coordinator {
                     seen: turn.now,
                     deleted: false,
                 };
-                self.strangers.insert(lease.to_owned(), stranger);
+                self.strangers.insert(lease.clone(), stranger);
             }
         }
     }
 
-    fn deleted(&mut self, lease: &str, last: &Record, turn: &mut Turn) {
+    fn deleted(&mut self, lease: &LeaseName, last: &Record, turn: &mut Turn) {
         if let Some(name) = self.clusters.get(lease).cloned() {
             self.fence(&name, fence::Event::Deleted(last), turn);
         } else if names::under(&self.peer_prefix, lease).is_some() {
@@ -118,10 +123,10 @@ impl Coordinator {
         });
     }
 
-    fn listed(&mut self, asked: Moment, leases: &[(String, Record)], turn: &mut Turn) {
-        let shown: BTreeSet<&str> = leases.iter().map(|(lease, _)| lease.as_str()).collect();
+    fn listed(&mut self, asked: Moment, leases: &[(LeaseName, Arc<Record>)], turn: &mut Turn) {
+        let shown: BTreeSet<&str> = leases.iter().map(|(lease, _)| &**lease).collect();
         for (lease, stranger) in &mut self.strangers {
-            stranger.deleted |= !shown.contains(lease.as_str());
+            stranger.deleted |= !shown.contains(lease.as_ref());
         }
         self.forget_strangers(turn.now);
         for (lease, record) in leases {
@@ -130,7 +135,7 @@ impl Coordinator {
         let unlisted: Vec<_> = self
             .clusters
             .iter()
-            .filter(|(lease, _)| !shown.contains(lease.as_str()))
+            .filter(|(lease, _)| !shown.contains(lease.as_ref()))
             .map(|(_, name)| name.clone())
             .collect();
         for name in unlisted {
@@ -140,7 +145,7 @@ impl Coordinator {
         self.membership(membership::Event::Listed(asked, &shown), turn);
     }
 
-    fn answered(&mut self, lease: &str, sent: Moment, answer: Answer, turn: &mut Turn) {
+    fn answered(&mut self, lease: &LeaseName, sent: Moment, answer: Answer, turn: &mut Turn) {
         if lease == self.membership.own_lease() {
             self.membership(membership::Event::Answer(sent, answer), turn);
             return;

@@ -25,7 +25,11 @@ fn name(name: &str) -> ClusterName {
     name.parse().unwrap()
 }
 
-fn list(leases: Vec<(String, Record)>) -> Input {
+fn list(leases: Vec<(LeaseName, Record)>) -> Input {
+    let leases = leases.into_iter();
+    let leases = leases
+        .map(|(lease, record)| (lease, record.into()))
+        .collect();
     Input::Listed { asked: NOW, leases }
 }
 
@@ -37,7 +41,7 @@ fn settle(coordinator: &mut Coordinator, mut out: Vec<Command>, now: Moment) -> 
         let Command::Send { lease, request } = command else {
             continue;
         };
-        if lease != "mcr-peer-a" {
+        if *lease != *"mcr-peer-a" {
             fences += 1;
             continue;
         }
@@ -54,7 +58,7 @@ fn settle(coordinator: &mut Coordinator, mut out: Vec<Command>, now: Moment) -> 
             marks: content.marks,
             ..Record::default()
         };
-        let answer = Answer::Record(Box::new(record));
+        let answer = Answer::Record(Arc::new(record));
         out.extend(coordinator.step(
             Input::Answer {
                 lease,
@@ -123,7 +127,7 @@ fn a_lease_that_was_held_when_its_cluster_was_unknown_still_counts() {
     let last = Record { version: 8, ..held };
     for input in [
         Input::Tick,
-        Input::Deleted("mcr-shard-zoo".into(), last),
+        Input::Deleted("mcr-shard-zoo".into(), last.into()),
         Input::Applied(name("zoo")),
     ] {
         let out = coordinator.step(input, later, 0);

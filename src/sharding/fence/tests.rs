@@ -55,7 +55,7 @@ impl Play {
         let timings = Box::leak(Box::new(Timings::default()));
         let now = Moment(100 * SECOND);
         let mut play = Self {
-            fence: Fence::new("zoo".parse().unwrap(), true, 1),
+            fence: Fence::new("zoo".parse().unwrap(), "mcr-shard-zoo".into(), true, 1),
             fleet: Fleet {
                 env: Env {
                     now,
@@ -120,7 +120,7 @@ impl Play {
         let record = Record::stored(&content, "u", self.version);
         self.step(Event::Answer(
             self.fleet.env.now,
-            Answer::Record(Box::new(record)),
+            Answer::Record(Arc::new(record)),
         ))
     }
 
@@ -172,7 +172,7 @@ fn an_acquisition_that_comes_too_late_to_work_is_renewed_first() {
         marks: content.marks,
         ..Record::default()
     };
-    let out = play.step(Event::Answer(sent, Answer::Record(Box::new(record))));
+    let out = play.step(Event::Answer(sent, Answer::Record(Arc::new(record))));
     assert_eq!(out, []);
     play.version = 11;
     assert!(matches!(play.reply()[..], [Command::Engage { .. }]));
@@ -205,9 +205,9 @@ fn without_renewals_work_pauses_and_goes_on_after_the_margin() {
     play.step(Event::Wake);
     assert_eq!(play.request, Some(Request::Get));
     play.request = None;
-    let known = play.fence.claim.record().unwrap().clone();
+    let known = Record::clone(play.fence.claim.record().unwrap());
     let now = play.fleet.env.now;
-    play.step(Event::Answer(now, Answer::Record(Box::new(known))));
+    play.step(Event::Answer(now, Answer::Record(known.into())));
     assert_eq!(play.reply(), []);
     let out = play.wait(SECOND);
     assert!(
@@ -222,11 +222,11 @@ fn without_renewals_work_pauses_and_goes_on_after_the_margin() {
 #[test]
 fn a_lost_fence_revokes_before_anything_else_and_is_not_taken_before_the_work_ended() {
     let mut play = Play::engaged();
-    let mut taken = play.fence.claim.record().unwrap().clone();
+    let mut taken = Record::clone(play.fence.claim.record().unwrap());
     taken.version = 50;
     taken.holder = Some("b".into());
     let now = play.fleet.env.now;
-    let out = play.step(Event::Seen(&taken, now));
+    let out = play.step(Event::Seen(&taken.clone().into(), now));
     assert!(
         matches!(
             out[..],
@@ -237,7 +237,7 @@ fn a_lost_fence_revokes_before_anything_else_and_is_not_taken_before_the_work_en
     // It is free again, but the old work still runs.
     taken.version = 51;
     taken.holder = None;
-    play.step(Event::Seen(&taken, now));
+    play.step(Event::Seen(&taken.clone().into(), now));
     play.wait(60 * SECOND);
     assert_eq!(play.request, None);
     play.step(Event::Drained(None));

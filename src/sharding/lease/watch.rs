@@ -1,6 +1,6 @@
 //! Follows all Leases of the namespace.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -11,7 +11,10 @@ use super::{LeaseApi, record};
 use crate::{
     clock::{Clock, Moment},
     error::{Error, Report, Result},
-    sharding::{names, record::Record},
+    sharding::{
+        names,
+        record::{LeaseName, Record},
+    },
 };
 
 /// How long a list may take: it is larger than a Lease.
@@ -26,12 +29,12 @@ pub(crate) enum Told {
     /// A complete list, begun at `asked`.
     Listed {
         asked: Moment,
-        leases: Vec<(String, Record)>,
+        leases: Vec<(LeaseName, Arc<Record>)>,
     },
     /// A version of a Lease.
-    Seen(String, Record),
+    Seen(LeaseName, Arc<Record>),
     /// A Lease was deleted, in this version.
-    Deleted(String, Record),
+    Deleted(LeaseName, Arc<Record>),
     /// A list or a watch failed; it is tried again.
     Problem(Error),
 }
@@ -156,11 +159,11 @@ async fn list_and_watch(
     }
 }
 
-fn ours(lease: &Lease, prefixes: &[String; 2]) -> Option<(String, Record)> {
+fn ours(lease: &Lease, prefixes: &[String; 2]) -> Option<(LeaseName, Arc<Record>)> {
     let name = lease.metadata.name.as_ref()?;
     let under = |prefix: &String| names::under(prefix, name).is_some();
     prefixes.iter().any(under).then_some(())?;
-    Some((name.clone(), record(lease)?))
+    Some((name.as_str().into(), Arc::new(record(lease)?)))
 }
 
 /// One line for a problem of the watch.

@@ -20,7 +20,7 @@ impl Membership {
     ) -> Option<Change> {
         match event {
             Event::Tick => None,
-            Event::Seen(lease, record) if lease == self.own_lease => {
+            Event::Seen(lease, record) if *lease == self.own_lease => {
                 self.heartbeat.delivered(record.version);
                 self.with_claim(now, wall, timings, |claim, env| claim.observe(record, env))
             }
@@ -28,7 +28,7 @@ impl Membership {
                 self.peers.seen(lease, record, now);
                 None
             }
-            Event::Deleted(lease, last) if lease == self.own_lease => {
+            Event::Deleted(lease, last) if *lease == *self.own_lease => {
                 self.heartbeat.delivered(last.version);
                 self.with_claim(now, wall, timings, |claim, env| claim.deleted(last, env))
             }
@@ -40,7 +40,7 @@ impl Membership {
                 self.synced.get_or_insert(now);
                 self.heartbeat.listed();
                 self.peers.retain(shown);
-                if !shown.contains(&self.own_lease.as_str()) {
+                if !shown.contains(&&*self.own_lease) {
                     self.with_claim(now, wall, timings, |claim, env| claim.unlisted(asked, env));
                 }
                 None

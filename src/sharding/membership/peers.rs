@@ -1,12 +1,15 @@
 //! The other peers, by what their Leases show.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     clock::Moment,
     sharding::{
         peer::{Peer, PeerId},
-        record::Record,
+        record::{LeaseName, Record},
         timings::Timings,
     },
 };
@@ -14,13 +17,13 @@ use crate::{
 /// The other peers' Leases, by name.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
-    seen: BTreeMap<String, Seen>,
+    seen: BTreeMap<LeaseName, Seen>,
 }
 
 #[derive(Debug)]
 struct Seen {
     peer: Peer,
-    record: Record,
+    record: Arc<Record>,
     at: Moment,
     /// How many versions of the present incarnation were seen, up to two.
     versions: u8,
@@ -32,7 +35,7 @@ struct Seen {
 
 impl Peers {
     /// A version of the Lease `lease` was seen; the same or an older one is no news.
-    pub(super) fn seen(&mut self, lease: &str, record: &Record, now: Moment) {
+    pub(super) fn seen(&mut self, lease: &LeaseName, record: &Arc<Record>, now: Moment) {
         let known = self.seen.get(lease);
         if known.is_some_and(|seen| record.version <= seen.record.version) {
             return;
@@ -57,7 +60,7 @@ impl Peers {
             versions: if same { 2 } else { 1 },
             dead: false,
         };
-        self.seen.insert(lease.to_owned(), entry);
+        self.seen.insert(lease.clone(), entry);
     }
 
     /// The Lease was deleted in the version `last`.
@@ -73,7 +76,7 @@ impl Peers {
 
     /// A complete list shows these Leases and no others.
     pub(super) fn retain(&mut self, shown: &[&str]) {
-        self.seen.retain(|lease, _| shown.contains(&lease.as_str()));
+        self.seen.retain(|lease, _| shown.contains(&&**lease));
     }
 
     /// Notes who is dead. To be asked only while the API server answers: else nobody could have renewed.

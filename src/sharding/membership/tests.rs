@@ -25,7 +25,7 @@ impl Play {
                 "mcr-peer-a".into(),
                 identity,
                 own,
-                "hrw/v1",
+                "hrw/v1".into(),
                 Mutants::default(),
                 &timings,
                 1,
@@ -86,8 +86,8 @@ impl Play {
         };
         self.version += 1;
         let record = Record::stored(&content, "u", self.version);
-        let out = self.answer(Answer::Record(Box::new(record.clone())));
-        self.step(Event::Seen("mcr-peer-a", &record));
+        let out = self.answer(Answer::Record(Arc::new(record.clone())));
+        self.step(Event::Seen(&"mcr-peer-a".into(), &Arc::new(record.clone())));
         out
     }
 
@@ -119,7 +119,7 @@ impl Play {
             ..Record::default()
         };
         change(&mut record);
-        self.step(Event::Seen("mcr-peer-b", &record));
+        self.step(Event::Seen(&"mcr-peer-b".into(), &Arc::new(record.clone())));
     }
 
     fn competes(&self) -> bool {
@@ -224,8 +224,8 @@ fn an_outage_kills_nobody() {
     assert!(!play.competes(), "unanswered for longer than a Lease lasts");
     // The first answer begins a new window for everybody.
     assert_eq!(play.request, Some(Request::Get));
-    let known = play.membership.claim.record().unwrap().clone();
-    play.answer(Answer::Record(Box::new(known)));
+    let known = Record::clone(play.membership.claim.record().unwrap());
+    play.answer(Answer::Record(known.into()));
     let out = play.reply();
     assert!(out.contains(&Command::Wake), "{out:?}");
     assert_eq!(play.live(), ["b", "a"]);
@@ -261,11 +261,11 @@ fn an_announcement_without_an_answer_holds_nobody_up_for_long() {
 #[test]
 fn another_process_under_the_id_ends_this_one() {
     let mut play = Play::joined();
-    let mut taken = play.membership.claim.record().unwrap().clone();
+    let mut taken = Record::clone(play.membership.claim.record().unwrap());
     taken.version = 99;
     taken.marks.incarnation = Some("2".into());
     assert!(
-        play.step(Event::Seen("mcr-peer-a", &taken))
+        play.step(Event::Seen(&"mcr-peer-a".into(), &Arc::new(taken.clone())))
             .contains(&Command::Replaced)
     );
     assert!(play.membership.leaves());
@@ -274,7 +274,7 @@ fn another_process_under_the_id_ends_this_one() {
 #[test]
 fn a_deleted_own_lease_is_made_again() {
     let mut play = Play::joined();
-    let mut last = play.membership.claim.record().unwrap().clone();
+    let mut last = Record::clone(play.membership.claim.record().unwrap());
     last.version = 99;
     let out = play.step(Event::Deleted("mcr-peer-a", &last));
     assert!(!out.contains(&Command::Replaced));
@@ -288,11 +288,11 @@ fn a_watch_that_does_not_show_the_own_renewal_is_restarted() {
     let Some(Request::Replace { content, .. }) = play.request.clone() else {
         panic!()
     };
-    let mut record = play.membership.claim.record().unwrap().clone();
+    let mut record = Record::clone(play.membership.claim.record().unwrap());
     record.version += 1;
     record.renew_time = Some(content.renew_time);
     record.marks = content.marks;
-    play.answer(Answer::Record(Box::new(record)));
+    play.answer(Answer::Record(Arc::new(record)));
     assert_eq!(play.wait(2 * SECOND), []);
     assert_eq!(play.wait(SECOND), [Command::RestartWatch]);
 }
@@ -311,8 +311,8 @@ fn an_outage_does_not_raise_the_dead() {
     play.answer(Answer::Unknown("lost".into()));
     play.wait(SECOND);
     assert_eq!(play.request, Some(Request::Get));
-    let known = play.membership.claim.record().unwrap().clone();
-    play.answer(Answer::Record(Box::new(known)));
+    let known = Record::clone(play.membership.claim.record().unwrap());
+    play.answer(Answer::Record(known.into()));
     play.reply();
     assert_eq!(play.live(), ["a"]);
     // It is alive again when it renews.
@@ -325,10 +325,10 @@ fn a_replaced_peer_is_not_kept_waiting_for_an_answer() {
     let mut play = Play::joined();
     play.wait(5 * SECOND);
     play.answer(Answer::Unknown("lost".into()));
-    let mut taken = play.membership.claim.record().unwrap().clone();
+    let mut taken = Record::clone(play.membership.claim.record().unwrap());
     taken.version = 99;
     taken.marks.incarnation = Some("2".into());
-    play.step(Event::Seen("mcr-peer-a", &taken));
+    play.step(Event::Seen(&"mcr-peer-a".into(), &Arc::new(taken.clone())));
     let env = play.membership.env(play.now, 0, &play.timings);
     assert!(!env.blocked, "its fences could never be released");
 }

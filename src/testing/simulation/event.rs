@@ -1,10 +1,10 @@
 //! What happens, and when.
 
-use std::{cmp::Ordering, time::Duration};
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc, time::Duration};
 
 use crate::{
     clock::Moment,
-    sharding::internals::{Answer, Record, Request},
+    sharding::internals::{Answer, LeaseName, Record, Request},
 };
 
 /// A process by its number; a peer has several in turn.
@@ -21,7 +21,7 @@ pub(super) enum Event {
     Arrive {
         process: ProcessNumber,
         id: RequestId,
-        lease: String,
+        lease: LeaseName,
         request: Request,
     },
     /// An answer reaches the process.
@@ -44,7 +44,7 @@ pub(super) enum Event {
         process: ProcessNumber,
         stream: u64,
         asked: Moment,
-        leases: Vec<(String, Record)>,
+        leases: Vec<(LeaseName, Arc<Record>)>,
         position: usize,
     },
     /// The watch shows the log up to this place.
@@ -81,17 +81,37 @@ pub(super) enum Event {
     },
 }
 
-/// An event in the queue: earlier ones first, then in the order of their making.
-#[derive(Clone, Debug)]
-pub(super) struct Scheduled {
-    pub(super) at: Duration,
-    pub(super) order: u64,
-    pub(super) event: Event,
+/// What is yet to happen: earlier events first, then in the order of their making.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    /// Small entries, since a heap moves them a lot: the time, the order, and the place of the event.
+    heap: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    events: Vec<Option<Event>>,
+    free: Vec<usize>,
+    made: u64,
 }
 
 // === impl Event ===
 
 impl Event {
+    /// A number for the kind of event.
+    pub(super) fn kind(&self) -> u64 {
+        match self {
+            Self::Script => 0,
+            Self::Arrive { .. } => 1,
+            Self::Reply { .. } => 2,
+            Self::GiveUp { .. } => 3,
+            Self::Timer { .. } => 4,
+            Self::List { .. } => 5,
+            Self::Listed { .. } => 6,
+            Self::Watched { .. } => 7,
+            Self::Work { .. } => 8,
+            Self::Effect { .. } => 9,
+            Self::Deadline { .. } => 10,
+            Self::Ended { .. } => 11,
+        }
+    }
+
     /// The process whose code handles it; `None` for what happens elsewhere.
     pub(super) fn handled_by(&self) -> Option<ProcessNumber> {
         match self {
@@ -111,25 +131,25 @@ impl Event {
     }
 }
 
-// === impl Scheduled ===
+// === impl Agenda ===
 
-impl Ord for Scheduled {
-    /// The greatest is the next one, as a heap wants it.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.order).cmp(&(self.at, self.order))
+impl Agenda {
+    pub(super) fn add(&mut self, at: Duration, event: Event) {
+        self.made += 1;
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.events.push(None);
+            self.events.len() - 1
+        });
+        self.events[place] = Some(event);
+        let at = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+        self.heap.push(Reverse((at, self.made, place)));
+    }
+
+    /// The next event and its time.
+    pub(super) fn next(&mut self) -> Option<(Duration, Event)> {
+        let Reverse((at, _, place)) = self.heap.pop()?;
+        let event = self.events[place].take()?;
+        self.free.push(place);
+        Some((Duration::from_nanos(at), event))
     }
 }
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Scheduled {}

@@ -2,20 +2,24 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
 use super::event::{Event, RequestId};
 use crate::{
     clock::Moment,
-    sharding::{Timings, internals::Coordinator},
+    sharding::{
+        Timings,
+        internals::{Coordinator, LeaseName},
+    },
 };
 
 /// A clock that runs at its own rate from its own start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SimulatedClock {
-    /// How much faster than real time it is, as in 0.01 for one percent.
-    pub(super) drift: f64,
+    /// How much faster than real time it is, in millionths.
+    pub(super) drift: i64,
     /// What it shows when the simulation begins.
     pub(super) start: Duration,
     /// How far its date is off.
@@ -32,7 +36,7 @@ pub(super) enum Life {
 /// One process of a peer.
 pub(super) struct Process {
     pub(super) peer: usize,
-    pub(super) incarnation: String,
+    pub(super) incarnation: Arc<str>,
     pub(super) coordinator: Coordinator,
     pub(super) clock: SimulatedClock,
     pub(super) life: Life,
@@ -53,13 +57,15 @@ pub(super) struct Process {
     pub(super) timer: u64,
     /// When the newest timer rings.
     pub(super) timer_at: Option<Duration>,
-    /// Local send times of the newest answered write that made or kept it a holder, by Lease.
-    pub(super) confirmed: BTreeMap<String, Moment>,
+    /// Local send times of the newest answered write that made or kept it a holder, by cluster.
+    pub(super) confirmed: BTreeMap<usize, Moment>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
-    pub(super) lease: String,
+    pub(super) lease: LeaseName,
+    /// The cluster whose fence it is.
+    pub(super) cluster: Option<usize>,
     pub(super) sent: Moment,
     /// Whether the request would make or keep the process a holder.
     pub(super) holds: bool,
@@ -96,12 +102,25 @@ pub(super) struct Worker {
 
 impl SimulatedClock {
     pub(super) fn local(&self, real: Duration) -> Moment {
-        Moment(self.start + real.mul_f64(1.0 + self.drift))
+        let nanos = nanos(real);
+        Moment(
+            self.start + Duration::from_nanos(nanos.saturating_add_signed(part(nanos, self.drift))),
+        )
     }
 
     /// The real time at which the clock will show `local`, or a little later.
     pub(super) fn real(&self, local: Moment) -> Duration {
-        local.0.saturating_sub(self.start).div_f64(1.0 + self.drift) + Duration::from_nanos(50)
+        let shown = nanos(local.0.saturating_sub(self.start));
+        // The inverse of 1 + d is 1 - d + d^2 to far below a nanosecond in what follows.
+        let estimate = shown.saturating_add_signed(
+            -part(shown, self.drift)
+                + part(part(shown, self.drift).unsigned_abs(), self.drift.abs()),
+        );
+        let mut real = Duration::from_nanos(estimate);
+        while self.local(real) < local {
+            real += (local.0 - self.local(real).0) + Duration::from_nanos(1);
+        }
+        real
     }
 
     /// Microseconds since 1970, by this machine.
@@ -130,6 +149,16 @@ impl Worker {
     pub(super) fn permits(&self, now: Moment) -> bool {
         !self.revoked && now < self.deadline
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// That many millionths of a time.
+fn part(nanos: u64, millionths: i64) -> i64 {
+    let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
+    nanos / 1_000_000 * millionths + nanos % 1_000_000 * millionths / 1_000_000
 }
 
 /// How long a confirmed write allows work, for the observer's own reckoning.

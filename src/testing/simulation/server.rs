@@ -1,8 +1,8 @@
 //! The API server: Leases behind compare-and-swap, and the log that watches read.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use crate::sharding::internals::{Answer, Content, Foreign, Record, Request};
+use crate::sharding::internals::{Answer, Content, Foreign, LeaseName, Record, Request};
 
 /// What the server does with requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub enum Health {
 /// One change of a Lease, as a watch shows it.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
-    pub(super) lease: String,
-    pub(super) record: Record,
+    pub(super) lease: LeaseName,
+    pub(super) record: Arc<Record>,
     pub(super) deleted: bool,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Change {
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) health: Health,
-    leases: BTreeMap<String, Record>,
+    leases: BTreeMap<LeaseName, Arc<Record>>,
     version: u64,
     uids: u64,
     pub(super) log: Vec<Change>,
@@ -56,7 +56,7 @@ impl Server {
     }
 
     /// All Leases, and the place in the log from which a watch goes on.
-    pub(super) fn list(&self) -> (Vec<(String, Record)>, usize) {
+    pub(super) fn list(&self) -> (Vec<(LeaseName, Arc<Record>)>, usize) {
         let leases = self.leases.iter();
         (
             leases
@@ -66,18 +66,18 @@ impl Server {
         )
     }
 
-    pub(super) fn get(&self, lease: &str) -> Option<&Record> {
+    pub(super) fn get(&self, lease: &str) -> Option<&Arc<Record>> {
         self.leases.get(lease)
     }
 
     /// Applies one request.
-    pub(super) fn apply(&mut self, lease: &str, request: &Request) -> Answer {
+    pub(super) fn apply(&mut self, lease: &LeaseName, request: &Request) -> Answer {
         match request {
             Request::Get => {
                 self.reads += 1;
-                self.leases.get(lease).map_or(Answer::NotFound, |record| {
-                    Answer::Record(Box::new(record.clone()))
-                })
+                self.leases
+                    .get(lease)
+                    .map_or(Answer::NotFound, |record| Answer::Record(record.clone()))
             }
             Request::Create(content) => {
                 self.writes += 1;
@@ -85,7 +85,7 @@ impl Server {
                     return Answer::AlreadyExists;
                 }
                 self.uids += 1;
-                let uid = format!("uid-{}", self.uids);
+                let uid = format!("uid-{}", self.uids).into();
                 self.store(lease, &uid, content, &Foreign::default())
             }
             Request::Replace {
@@ -98,16 +98,16 @@ impl Server {
                 // Without a uid, a PUT makes a Lease anew that is gone.
                 if uid.is_empty() && !self.leases.contains_key(lease) {
                     self.uids += 1;
-                    let uid = format!("uid-{}", self.uids);
+                    let uid = format!("uid-{}", self.uids).into();
                     self.accidents.push(format!("F12: a PUT made {lease} anew"));
                     return self.store(lease, &uid, content, foreign);
                 }
-                let same = |record: &Record| {
+                let same = |record: &Arc<Record>| {
                     (uid.is_empty() || record.uid == *uid) && record.version == *version
                 };
                 match self.leases.get(lease) {
                     Some(known) if same(known) && is_written(known, content) => {
-                        Answer::Record(Box::new(known.clone()))
+                        Answer::Record(known.clone())
                     }
                     Some(known) if same(known) => {
                         let uid = known.uid.clone();
@@ -143,11 +143,11 @@ impl Server {
 
     /// Somebody deletes a Lease by hand.
     pub(super) fn delete(&mut self, lease: &str) {
-        if let Some(mut record) = self.leases.remove(lease) {
+        if let Some((lease, mut record)) = self.leases.remove_entry(lease) {
             self.version += 1;
-            record.version = self.version;
+            Arc::make_mut(&mut record).version = self.version;
             self.log.push(Change {
-                lease: lease.to_owned(),
+                lease,
                 record,
                 deleted: true,
             });
@@ -158,35 +158,42 @@ impl Server {
     pub(super) fn edit(&mut self, lease: &str, edit: impl FnOnce(&mut Record)) {
         if let Some(record) = self.leases.get_mut(lease) {
             self.version += 1;
-            edit(record);
-            record.version = self.version;
+            let edited = Arc::make_mut(record);
+            edit(edited);
+            edited.version = self.version;
             self.log.push(Change {
-                lease: lease.to_owned(),
+                lease: lease.into(),
                 record: record.clone(),
                 deleted: false,
             });
         }
     }
 
-    fn store(&mut self, lease: &str, uid: &str, content: &Content, foreign: &Foreign) -> Answer {
+    fn store(
+        &mut self,
+        lease: &LeaseName,
+        uid: &Arc<str>,
+        content: &Content,
+        foreign: &Foreign,
+    ) -> Answer {
         self.version += 1;
-        let record = Record {
+        let record = Arc::new(Record {
             foreign: foreign.clone(),
-            ..Record::stored(content, uid, self.version)
-        };
-        self.leases.insert(lease.to_owned(), record.clone());
+            ..Record::stored(content, uid.clone(), self.version)
+        });
+        self.leases.insert(lease.clone(), record.clone());
         self.log.push(Change {
-            lease: lease.to_owned(),
+            lease: lease.clone(),
             record: record.clone(),
             deleted: false,
         });
-        Answer::Record(Box::new(record))
+        Answer::Record(record)
     }
 }
 
 /// Whether a PUT of `content` would change nothing: it succeeds, and the version stays.
 fn is_written(record: &Record, content: &Content) -> bool {
-    record.holder.as_deref().unwrap_or_default() == content.holder
+    record.holder.as_deref().unwrap_or_default() == &*content.holder
         && record.transitions == content.transitions
         && record.renew_time == Some(content.renew_time)
         && record.marks == content.marks

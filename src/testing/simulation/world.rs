@@ -5,12 +5,13 @@ mod script;
 mod work;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use super::{
-    event::{Event, ProcessNumber, RequestId, Scheduled},
+    event::{Agenda, Event, ProcessNumber, RequestId},
     observer::Observer,
     operation::Operation,
     process::{Life, Pending, Process, SimulatedClock, Watch},
@@ -22,7 +23,9 @@ use crate::{
     cluster::ClusterName,
     sharding::{
         MAX_WEIGHT, Peer, Rendezvous,
-        internals::{Command, Coordinator, FenceCommand, Input, Request, Settings},
+        internals::{
+            Command, Coordinator, FenceCommand, Input, LeaseName, Request, Settings, lease_name,
+        },
     },
 };
 
@@ -31,8 +34,9 @@ pub(super) struct World<'a> {
     scenario: &'a Scenario,
     random: fastrand::Rng,
     now: Duration,
-    order: u64,
-    queue: BinaryHeap<Scheduled>,
+    agenda: Agenda,
+    /// The names of clusters, by number.
+    names: Vec<ClusterName>,
     pub(super) events: u64,
     /// When time last moved, and how many events there had been.
     moved: (Duration, u64),
@@ -80,8 +84,8 @@ impl<'a> World<'a> {
             scenario,
             random: fastrand::Rng::with_seed(seed),
             now: Duration::ZERO,
-            order: 0,
-            queue: BinaryHeap::new(),
+            agenda: Agenda::default(),
+            names: (0..scenario.clusters).map(cluster_name).collect(),
             events: 0,
             moved: (Duration::ZERO, 0),
             digest: 0xcbf2_9ce4_8422_2325,
@@ -113,7 +117,7 @@ impl<'a> World<'a> {
 
     /// Plays until the script is over or something is wrong.
     pub(super) fn play(&mut self) {
-        while let Some(Scheduled { at, event, .. }) = self.queue.pop() {
+        while let Some((at, event)) = self.agenda.next() {
             self.now = at;
             self.events += 1;
             self.note(&event);
@@ -153,13 +157,14 @@ impl<'a> World<'a> {
     }
 
     fn note(&mut self, event: &Event) {
-        let kind = std::mem::discriminant(event);
-        let mut hasher = std::hash::DefaultHasher::new();
-        std::hash::Hash::hash(
-            &(self.digest, self.now, kind, event.handled_by()),
-            &mut hasher,
-        );
-        self.digest = std::hash::Hasher::finish(&hasher);
+        // FNV-1a over words.
+        for word in [
+            self.now.as_nanos() as u64,
+            event.kind(),
+            event.handled_by().map_or(0, |process| process as u64 + 1),
+        ] {
+            self.digest = (self.digest ^ word).wrapping_mul(0x0100_0000_01b3);
+        }
     }
 
     fn happen(&mut self, event: Event) {
@@ -236,12 +241,7 @@ impl<'a> World<'a> {
     }
 
     fn at(&mut self, at: Duration, event: Event) {
-        self.order += 1;
-        self.queue.push(Scheduled {
-            at: at.max(self.now),
-            order: self.order,
-            event,
-        });
+        self.agenda.add(at.max(self.now), event);
     }
 
     fn after(&mut self, delay: Duration, event: Event) {
@@ -280,7 +280,7 @@ impl<'a> World<'a> {
         match command {
             Command::Send { lease, request } => self.send(number, lease, request),
             Command::Cluster(name, command) => {
-                let cluster = cluster_number(&name);
+                let cluster = cluster_number(name.as_str());
                 match command {
                     FenceCommand::Engage { deadline, token } => {
                         self.engage(number, cluster, deadline, token)
@@ -330,7 +330,7 @@ impl<'a> World<'a> {
     /// Starts a process of a peer, in place of the one before.
     fn start(&mut self, peer: usize) {
         let number = self.processes.len();
-        let incarnation = format!("incarnation-{number}");
+        let incarnation: Arc<str> = format!("incarnation-{number}").into();
         let weight = self
             .weights
             .get(&peer)
@@ -350,7 +350,7 @@ impl<'a> World<'a> {
             mutants: self.scenario.mutants,
         });
         let clock = SimulatedClock {
-            drift: (self.random.f64() - 0.5) * 0.02,
+            drift: self.random.i64(-10_000..=10_000),
             start: Duration::from_millis(1_000_000 + self.random.u64(..120_000)),
             wall_offset: self.random.i64(-60_000_000..60_000_000),
         };
@@ -383,7 +383,8 @@ impl<'a> World<'a> {
             .filter(|cluster| !self.hidden.contains(&(peer, *cluster)))
             .collect();
         for cluster in shown {
-            self.step(number, Input::Applied(cluster_name(cluster)));
+            let name = self.name(cluster);
+            self.step(number, Input::Applied(name));
         }
     }
 
@@ -398,7 +399,12 @@ impl<'a> World<'a> {
         }
     }
 
-    fn pending(&mut self, number: ProcessNumber, lease: &str, request: &Request) -> RequestId {
+    fn pending(
+        &mut self,
+        number: ProcessNumber,
+        lease: &LeaseName,
+        request: &Request,
+    ) -> RequestId {
         self.requests += 1;
         let id = self.requests;
         let process = &mut self.processes[number];
@@ -409,7 +415,8 @@ impl<'a> World<'a> {
             _ => false,
         };
         let pending = Pending {
-            lease: lease.to_owned(),
+            cluster: lease.strip_prefix("mcr-shard-").map(cluster_number),
+            lease: lease.clone(),
             sent,
             holds,
         };
@@ -417,8 +424,19 @@ impl<'a> World<'a> {
         id
     }
 
+    fn name(&mut self, cluster: usize) -> ClusterName {
+        let known = self.names.len();
+        self.names.extend((known..=cluster).map(cluster_name));
+        self.names[cluster].clone()
+    }
+
+    fn fence_lease(&mut self, cluster: usize) -> String {
+        lease_name("mcr-shard", self.name(cluster).as_str())
+    }
+
     fn random_between(&mut self, low: Duration, high: Duration) -> Duration {
-        low + (high - low).mul_f64(self.random.f64())
+        let span = u64::try_from((high - low).as_nanos()).unwrap_or(u64::MAX);
+        low + Duration::from_nanos(self.random.u64(..=span))
     }
 }
 
@@ -429,9 +447,8 @@ fn cluster_name(cluster: usize) -> ClusterName {
     }
 }
 
-fn cluster_number(name: &ClusterName) -> usize {
+fn cluster_number(name: &str) -> usize {
     let number = name
-        .as_str()
         .strip_prefix("cluster-")
         .and_then(|number| number.parse().ok());
     number.unwrap_or(usize::MAX)

@@ -60,7 +60,7 @@ fn somebody_else_on_the_lease_ends_the_tenure() {
 #[test]
 fn a_namesake_is_somebody_else() {
     let mut play = Play::acquired();
-    let mut record = play.claim.record().unwrap().clone();
+    let mut record = Record::clone(play.claim.record().unwrap());
     record.version += 1;
     record.marks.incarnation = Some("2".into());
     assert_eq!(play.see(&record), Some(Change::Lost));
@@ -70,7 +70,7 @@ fn a_namesake_is_somebody_else() {
 fn a_renewal_by_one_who_does_not_know_our_marks_is_not_mine() {
     // A Go replica of the same name keeps unknown annotations and changes the renew time.
     let mut play = Play::acquired();
-    let mut record = play.claim.record().unwrap().clone();
+    let mut record = Record::clone(play.claim.record().unwrap());
     record.version += 1;
     record.renew_time = record.renew_time.map(|time| time + 1);
     assert_eq!(play.see(&record), Some(Change::Lost));
@@ -83,7 +83,7 @@ fn another_tenure_or_another_lease_is_not_mine() {
         |record: &mut Record| record.uid = "v".into(),
     ] {
         let mut play = Play::acquired();
-        let mut record = play.claim.record().unwrap().clone();
+        let mut record = Record::clone(play.claim.record().unwrap());
         record.version += 1;
         change(&mut record);
         assert_eq!(play.see(&record), Some(Change::Lost));
@@ -98,7 +98,7 @@ fn a_conflict_is_read_and_renewed_at_once_the_first_time() {
     play.answer(Duration::ZERO, Answer::Conflict);
     assert_eq!(play.request(), Request::Get);
     // Somebody annotated it.
-    let mut annotated = play.claim.record().unwrap().clone();
+    let mut annotated = Record::clone(play.claim.record().unwrap());
     annotated.version += 1;
     assert_eq!(play.answer(Duration::ZERO, ok(&annotated)), None);
     assert!(matches!(play.request(), Request::Replace { .. }));
@@ -129,7 +129,7 @@ fn a_renewal_always_changes_the_renew_time() {
 fn an_answer_that_shows_no_new_version_is_no_renewal() {
     let mut play = Play::acquired();
     play.wait(5 * SECOND);
-    let before = play.claim.record().unwrap().clone();
+    let before = Record::clone(play.claim.record().unwrap());
     let deadline = play.claim.tenure().unwrap().deadline;
     play.request();
     assert_eq!(play.answer(Duration::ZERO, ok(&before)), None);
@@ -139,7 +139,7 @@ fn an_answer_that_shows_no_new_version_is_no_renewal() {
 #[test]
 fn an_own_lease_that_is_deleted_is_lost_and_made_again_after_the_margin() {
     let mut play = Play::acquired();
-    let mut last = play.claim.record().unwrap().clone();
+    let mut last = Record::clone(play.claim.record().unwrap());
     last.version += 1;
     assert_eq!(
         play.with(|claim, env| claim.deleted(&last, env)),

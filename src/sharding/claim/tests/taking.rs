@@ -21,8 +21,8 @@ fn a_free_lease_is_taken_by_one_write_on_the_seen_version() {
             content,
             ..
         } => {
-            assert_eq!((uid.as_str(), version), ("u", free.version));
-            assert_eq!((content.holder.as_str(), content.transitions), ("a", 1));
+            assert_eq!((&*uid, version), ("u", free.version));
+            assert_eq!((&*content.holder, content.transitions), ("a", 1));
         }
         other => panic!("{other:?}"),
     }
@@ -112,7 +112,7 @@ fn a_late_acquisition_becomes_a_new_tenure_or_is_cleared() {
         }
         match play.request() {
             Request::Replace { content, .. } if wanted => assert_eq!(content.transitions, 1),
-            Request::Replace { content, .. } => assert_eq!(content.holder, ""),
+            Request::Replace { content, .. } => assert_eq!(&*content.holder, ""),
             other => panic!("{other:?}"),
         }
     }

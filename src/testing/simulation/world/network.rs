@@ -1,11 +1,11 @@
 //! Between processes and the API server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::World;
 use crate::{
     clock::Moment,
-    sharding::internals::{Answer, Input, Record, Request},
+    sharding::internals::{Answer, Input, LeaseName, Record, Request},
     testing::simulation::{
         event::{Event, ProcessNumber, RequestId},
         process::Watch,
@@ -23,7 +23,7 @@ impl World<'_> {
         Duration::from_micros(300 + self.random.u64(..limit))
     }
 
-    pub(super) fn send(&mut self, number: ProcessNumber, lease: String, request: Request) {
+    pub(super) fn send(&mut self, number: ProcessNumber, lease: LeaseName, request: Request) {
         let id = self.pending(number, &lease, &request);
         let process = &self.processes[number];
         let give_up = process.clock.local(self.now) + self.scenario.timings.request_timeout();
@@ -54,7 +54,7 @@ impl World<'_> {
         &mut self,
         number: ProcessNumber,
         id: RequestId,
-        lease: String,
+        lease: LeaseName,
         request: Request,
     ) {
         let event = |lease, request| Event::Arrive {
@@ -117,10 +117,10 @@ impl World<'_> {
         let Some(pending) = process.pending.remove(&id) else {
             return;
         };
-        if pending.holds && matches!(answer, Answer::Record(_)) {
-            process
-                .confirmed
-                .insert(pending.lease.clone(), pending.sent);
+        if let Some(cluster) = pending.cluster.filter(|_| pending.holds)
+            && matches!(answer, Answer::Record(_))
+        {
+            process.confirmed.insert(cluster, pending.sent);
         }
         let input = Input::Answer {
             lease: pending.lease,
@@ -162,7 +162,7 @@ impl World<'_> {
             && known.holder.is_some()
             && content.marks.incarnation.as_deref() != Some(holder);
         let robbed = self.processes.iter().any(|process| {
-            process.incarnation == holder && process.is_connected() && !process.leaving
+            *process.incarnation == *holder && process.is_connected() && !process.leaving
         });
         if takes && robbed {
             self.observer.thefts += 1;
@@ -233,7 +233,7 @@ impl World<'_> {
         number: ProcessNumber,
         stream: u64,
         asked: Moment,
-        leases: Vec<(String, Record)>,
+        leases: Vec<(LeaseName, Arc<Record>)>,
         position: usize,
     ) {
         let process = &mut self.processes[number];

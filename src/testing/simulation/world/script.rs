@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Expectation, LOOK, World, cluster_name};
+use super::{Expectation, LOOK, World};
 use crate::{
-    sharding::internals::{Input, lease_name},
+    sharding::internals::Input,
     testing::simulation::{
         event::{Event, ProcessNumber},
         operation::Operation,
@@ -101,7 +101,7 @@ impl World<'_> {
             Operation::Add(cluster) => self.show(cluster, true),
             Operation::Remove(cluster) => self.show(cluster, false),
             Operation::DeleteFence(cluster) => {
-                let lease = lease_name("mcr-shard", cluster_name(cluster).as_str());
+                let lease = self.fence_lease(cluster);
                 self.server.delete(&lease);
                 self.wake_watches();
             }
@@ -110,7 +110,7 @@ impl World<'_> {
                 self.wake_watches();
             }
             Operation::AnnotateFence(cluster) => {
-                let lease = lease_name("mcr-shard", cluster_name(cluster).as_str());
+                let lease = self.fence_lease(cluster);
                 self.server.edit(&lease, |record| {
                     record
                         .foreign
@@ -249,8 +249,9 @@ impl World<'_> {
         let hidden = std::mem::take(&mut self.hidden);
         for (peer, cluster) in hidden {
             if self.clusters.contains(&cluster) {
+                let name = self.name(cluster);
                 self.on(peer, |world, number| {
-                    world.step(number, Input::Applied(cluster_name(cluster)))
+                    world.step(number, Input::Applied(name))
                 });
             }
         }
@@ -282,7 +283,7 @@ impl World<'_> {
     }
 
     fn tell(&mut self, peer: usize, cluster: usize, shown: bool) {
-        let name = cluster_name(cluster);
+        let name = self.name(cluster);
         let input = if shown {
             Input::Applied(name)
         } else {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{World, cluster_name};
+use super::World;
 use crate::{
     clock::Moment,
-    sharding::internals::{Input, lease_name},
+    sharding::internals::Input,
     testing::simulation::{
         event::{Event, ProcessNumber},
         process::{Worker, work_time},
@@ -136,11 +136,9 @@ impl World<'_> {
         let Some(ended) = self.processes[number].workers.remove(&cluster) else {
             return;
         };
+        let name = self.name(cluster);
         self.observer.idle(cluster, worker, self.now);
-        self.step(
-            number,
-            Input::Drained(cluster_name(cluster), ended.last_unanswered),
-        );
+        self.step(number, Input::Drained(name, ended.last_unanswered));
     }
 
     /// One turn of a worker: it writes to the cluster when its guard permits.
@@ -156,8 +154,7 @@ impl World<'_> {
         };
         let unguarded = self.scenario.unguarded || process.deaf;
         if known.permits(now) || unguarded {
-            let lease = lease_name("mcr-shard", cluster_name(cluster).as_str());
-            let confirmed = process.confirmed.get(&lease).copied();
+            let confirmed = process.confirmed.get(&cluster).copied();
             let allows = work_time(&self.scenario.timings);
             let token = known.token;
             // I1 is what an unguarded write must be caught by.
