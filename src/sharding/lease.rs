@@ -100,7 +100,7 @@ impl LeaseApi {
         match request {
             Request::Get => self.api.get(name).await.map(Some),
             Request::Create(content) => {
-                let lease = self.lease(name, content, Foreign::default());
+                let lease = self.lease(name, *content, Foreign::default());
                 self.api.create(&params, &lease).await.map(Some)
             }
             Request::Replace {
@@ -109,7 +109,7 @@ impl LeaseApi {
                 content,
                 foreign,
             } => {
-                let mut lease = self.lease(name, content, foreign);
+                let mut lease = self.lease(name, *content, Arc::unwrap_or_clone(foreign));
                 lease.metadata.uid = Some(uid.to_string());
                 lease.metadata.resource_version = Some(version.to_string());
                 self.api.replace(name, &params, &lease).await.map(Some)
@@ -190,7 +190,7 @@ pub(crate) fn record(lease: &Lease) -> Option<Record> {
             .map(Duration::from_secs),
         renew_time: spec.renew_time.map(|time| time.0.as_microsecond()),
         marks,
-        foreign,
+        foreign: Arc::new(foreign),
     })
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Record {
     pub(crate) renew_time: Option<i64>,
     pub(crate) marks: Marks,
     /// What others wrote into the metadata; kept when the Lease is replaced.
-    pub(crate) foreign: Foreign,
+    pub(crate) foreign: Arc<Foreign>,
 }
 
 /// Labels and annotations that are not ours.
@@ -67,13 +67,13 @@ pub(crate) enum Request {
     /// Read the newest version.
     Get,
     /// POST: fails when the Lease exists.
-    Create(Content),
+    Create(Box<Content>),
     /// PUT with uid and version: fails when either is another.
     Replace {
         uid: Arc<str>,
         version: u64,
-        content: Content,
-        foreign: Foreign,
+        content: Box<Content>,
+        foreign: Arc<Foreign>,
     },
     /// DELETE with both preconditions.
     Delete { uid: Arc<str>, version: u64 },
@@ -122,7 +122,7 @@ impl Record {
             duration: Some(content.duration),
             renew_time: Some(content.renew_time),
             marks: content.marks.clone(),
-            foreign: Foreign::default(),
+            foreign: Arc::default(),
         }
     }
 

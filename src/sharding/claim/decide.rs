@@ -74,7 +74,7 @@ impl Claim {
                 };
                 let at = (free_at + turn).max(self.hold_off);
                 self.when(at, env, || {
-                    Step::Send(Request::Create(content(0, marks, env)))
+                    Step::Send(Request::Create(Box::new(content(0, marks, env))))
                 })
             }
             Observed::Present { record, .. } if self.is_foreign(record) => Step::Idle,
@@ -174,7 +174,7 @@ impl Claim {
             return step;
         }
         if env.now >= self.probe_at {
-            return Step::Send(Request::Create(content(0, marks, env)));
+            return Step::Send(Request::Create(Box::new(content(0, marks, env))));
         }
         match step {
             Step::At(at) => Step::At(at.min(self.probe_at)),
@@ -219,7 +219,7 @@ impl Claim {
         Step::Send(Request::Replace {
             uid,
             version: record.version,
-            content,
+            content: Box::new(content),
             foreign: record.foreign.clone(),
         })
     }

@@ -54,7 +54,7 @@ fn what_is_written_reads_back() {
     let record = record(&serde_json::from_str(&text).unwrap()).unwrap();
     assert_eq!(record.incarnation(), Some("nonce"));
     assert_eq!(record.marks, marks);
-    assert_eq!(record.foreign, foreign);
+    assert_eq!(*record.foreign, foreign);
     assert_eq!((record.version, record.transitions), (12, 4));
     assert_eq!(record.holder.as_deref(), Some("sharded-namespace-0"));
 }

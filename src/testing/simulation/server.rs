@@ -86,7 +86,7 @@ impl Server {
                 }
                 self.uids += 1;
                 let uid = format!("uid-{}", self.uids).into();
-                self.store(lease, &uid, content, &Foreign::default())
+                self.store(lease, &uid, content, &Arc::default())
             }
             Request::Replace {
                 uid,
@@ -174,7 +174,7 @@ impl Server {
         lease: &LeaseName,
         uid: &Arc<str>,
         content: &Content,
-        foreign: &Foreign,
+        foreign: &Arc<Foreign>,
     ) -> Answer {
         self.version += 1;
         let record = Arc::new(Record {

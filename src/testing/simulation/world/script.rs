@@ -1,6 +1,6 @@
 //! Plays the operations of a scenario.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Expectation, LOOK, World};
 use crate::{
@@ -112,8 +112,7 @@ impl World<'_> {
             Operation::AnnotateFence(cluster) => {
                 let lease = self.fence_lease(cluster);
                 self.server.edit(&lease, |record| {
-                    record
-                        .foreign
+                    Arc::make_mut(&mut record.foreign)
                         .annotations
                         .insert("note".into(), "by hand".into());
                 });
