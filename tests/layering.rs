@@ -36,7 +36,7 @@ const CRATE: &[(&str, &[&str])] = &[
 /// What each module of `sharding` may use of the others.
 const SHARDING: &[(&str, &[&str])] = &[
     ("heartbeat", &[]),
-    ("names", &[]),
+    ("names", &["mutant"]),
     ("peer", &[]),
     ("timings", &[]),
     ("mutant", &[]),
@@ -66,6 +66,7 @@ const SHARDING: &[(&str, &[&str])] = &[
     ("lease", &["names", "record"]),
     ("driver", &["coordinator", "fence", "lease", "timings"]),
     ("alone", &["driver"]),
+    ("pod", &["claim", "record"]),
 ];
 
 /// What a provider may use of the crate.

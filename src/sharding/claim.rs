@@ -25,7 +25,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     mutant::{Mutant, Mutants},
-    record::{Answer, Marks, Record, Request},
+    record::{Answer, Marks, Pod, Record, Request},
     timings::Timings,
 };
 use crate::clock::Moment;
@@ -38,6 +38,15 @@ pub(crate) struct Identity {
     pub(crate) peer: Arc<str>,
     /// A nonce of this process: a namesake is somebody else.
     pub(crate) incarnation: Arc<str>,
+    pub(crate) place: Option<Place>,
+}
+
+/// Where this process runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) pod: Pod,
+    /// Since when it is proved that no other process of this peer runs there.
+    pub(crate) alone_since: Option<Moment>,
 }
 
 /// What a decision may depend on besides the Lease itself.
@@ -64,14 +73,31 @@ pub(crate) struct Env<'a> {
 pub(crate) enum Goal {
     /// Not to hold it; a Lease that turns out to be held by this process is cleared.
     Nothing,
-    /// To hold it: `rank` others have the first right to it.
-    Hold { rank: u32, marks: Marks },
+    /// To hold it: `rank` others have the first right to it. `session` is what is known of the one that holds it.
+    Hold {
+        rank: u32,
+        marks: Marks,
+        session: Session,
+    },
     /// To stay the holder while it is one, and not to become it otherwise.
     Keep { marks: Marks },
     /// To give it up, no earlier than this.
     Release { not_before: Moment, marks: Marks },
     /// To have the Lease deleted, once nobody holds it for this long.
     Delete { after: Duration },
+    /// To have it cleared of a holder that is dead, this long after others could.
+    Clear { after: Duration },
+}
+
+/// What is known of the session that a Lease is held through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Session {
+    /// It may go on.
+    Alive,
+    /// It was seen to be over at this time.
+    Over(Moment),
+    /// Its peer Lease is gone, as far as seen since this time.
+    Gone(Moment),
 }
 
 /// What a claim needs.
@@ -103,6 +129,8 @@ pub(crate) struct Tenure {
     pub(crate) token: u64,
     /// Before this, a holder of whom nothing was seen may still be at work.
     pub(crate) work_from: Moment,
+    /// Taken over from an earlier process in the same pod.
+    pub(crate) inherited: bool,
     uid: Arc<str>,
     transitions: i32,
     version: u64,
@@ -132,6 +160,7 @@ enum InFlight {
     Acquire {
         replaces: u64,
         late_post: bool,
+        inherits: bool,
     },
     Renew {
         replaces: u64,
@@ -221,6 +250,11 @@ impl Claim {
         (self.unsure && self.tenure.is_none()) || self.has_sent_write()
     }
 
+    /// Whether a request is in flight.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
     /// Whether the request in flight is a write.
     pub(crate) fn has_sent_write(&self) -> bool {
         self.in_flight
@@ -269,6 +303,7 @@ impl Claim {
             (Request::Create(_), _) => InFlight::Acquire {
                 replaces: 0,
                 late_post: false,
+                inherits: false,
             },
             (Request::Replace { content, .. }, _) if content.holder.is_empty() => InFlight::Clear,
             (Request::Replace { version, .. }, _) if self.tenure.is_some() => {
@@ -279,6 +314,9 @@ impl Claim {
                 late_post: self
                     .record()
                     .is_some_and(|record| record.transitions == 0 && self.is_leftover(record, env)),
+                inherits: self
+                    .record()
+                    .is_some_and(|record| predecessor_dead_at(record, env).is_some()),
             },
         });
         step
@@ -298,8 +336,9 @@ impl Claim {
 
     fn foreign(&self, record: &Record) -> Option<String> {
         let (cluster, plain) = self.cluster.as_ref()?;
-        if record.marks.session {
-            return Some("is claimed by a session, which this version does not take over".into());
+        let marked = record.marks.session.is_some() && record.incarnation().is_some();
+        if marked && record.session().is_none() {
+            return Some("is held through a session whose mark cannot be read".into());
         }
         match &record.marks.cluster {
             Some(other) if other != cluster => {
@@ -315,6 +354,28 @@ impl Claim {
             _ => None,
         }
     }
+}
+
+/// P12: from when on the holder is known to be dead, because it ran where this process is alone.
+fn predecessor_dead_at(record: &Record, env: &Env<'_>) -> Option<Moment> {
+    let place = env.identity.place.as_ref()?;
+    let proved = match place.alone_since {
+        None if env.mutants.has(Mutant::AloneWithoutProof) => Moment::default(),
+        since => since?,
+    };
+    let pod = record.marks.pod.as_ref()?;
+    let here = pod.uid == place.pod.uid
+        && (pod.network == place.pod.network || env.mutants.has(Mutant::AnyNetwork));
+    let earlier = record.holder.as_deref() == Some(&env.identity.peer)
+        && record
+            .incarnation()
+            .is_some_and(|incarnation| *incarnation != *env.identity.incarnation);
+    let last_words = match env.mutants.has(Mutant::RestartAtOnce) {
+        true => Duration::ZERO,
+        // What it sent may still take effect.
+        false => env.timings.margin(),
+    };
+    (here && earlier).then(|| proved + last_words)
 }
 
 /// Whether this very process wrote the version.

@@ -13,7 +13,9 @@
 //! One request per Lease and at most [`MAX_IN_FLIGHT`] for fences are in flight. While the own peer Lease gets no
 //! answers, nothing is asked about fences.
 
+mod garbage;
 mod inputs;
+mod others;
 mod view;
 
 use std::{
@@ -23,7 +25,7 @@ use std::{
 };
 
 use super::{
-    claim::Identity,
+    claim::{Identity, Place},
     fence::{self, Fence},
     membership::{self, Membership},
     mutant::Mutants,
@@ -34,6 +36,7 @@ use super::{
     timings::Timings,
 };
 use crate::{clock::Moment, cluster::ClusterName};
+use others::Others;
 use view::FleetView;
 
 /// How many requests about fences are in flight at most.
@@ -96,6 +99,7 @@ pub(crate) enum Command {
 pub(crate) struct Settings {
     pub(crate) peer: Peer,
     pub(crate) incarnation: Arc<str>,
+    pub(crate) place: Option<Place>,
     pub(crate) peer_prefix: String,
     pub(crate) fence_prefix: String,
     pub(crate) timings: Timings,
@@ -115,6 +119,8 @@ pub(crate) struct Coordinator {
     fences: BTreeMap<ClusterName, Fence>,
     /// The cluster of each fence's Lease.
     clusters: BTreeMap<LeaseName, ClusterName>,
+    /// The Leases of other peers.
+    others: Others,
     /// Fence Leases of clusters that are not known.
     strangers: BTreeMap<LeaseName, Stranger>,
     timers: BTreeSet<(Moment, ClusterName)>,
@@ -122,6 +128,8 @@ pub(crate) struct Coordinator {
     in_flight: usize,
     /// What fences see of the fleet; when it changes, all of them look again.
     outlook: Option<Outlook>,
+    /// When the next stranger may be an orphan.
+    orphans_due: Option<Moment>,
 }
 
 /// The Lease of a cluster that is not known.
@@ -152,6 +160,7 @@ impl Coordinator {
         let Settings {
             peer,
             incarnation,
+            place,
             peer_prefix,
             fence_prefix,
             timings,
@@ -162,6 +171,7 @@ impl Coordinator {
         let identity = Identity {
             peer: peer.id.as_str().into(),
             incarnation,
+            place,
         };
         let own_lease = names::lease_name(&peer_prefix, peer.id.as_str()).into();
         let formula = sharder.formula();
@@ -183,11 +193,13 @@ impl Coordinator {
             placed: Vec::new(),
             fences: BTreeMap::new(),
             clusters: BTreeMap::new(),
+            others: Others::new(seed),
             strangers: BTreeMap::new(),
             timers: BTreeSet::new(),
             queue: VecDeque::new(),
             in_flight: 0,
             outlook: None,
+            orphans_due: None,
         }
     }
 
@@ -209,10 +221,13 @@ impl Coordinator {
     /// When the next [`Input::Tick`] is due.
     pub(crate) fn due(&self) -> Option<Moment> {
         let first = self.timers.first().map(|(at, _)| *at);
-        match (first, self.membership.due()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let dues = [
+            first,
+            self.membership.due(),
+            self.others.due(),
+            self.orphans_due,
+        ];
+        dues.into_iter().flatten().min()
     }
 
     /// Takes one input in and says what follows.
@@ -231,6 +246,7 @@ impl Coordinator {
             self.look_around(&mut turn);
         }
         self.run_timers(&mut turn);
+        self.clean_up(&mut turn);
         if self.membership.leaves() && !self.membership.is_emptied() && !self.is_active() {
             self.membership(membership::Event::Emptied, &mut turn);
         }
@@ -318,6 +334,8 @@ impl Coordinator {
             env: self.membership.env(turn.now, turn.wall, &self.timings),
             membership: &self.membership,
             sharder: &*self.sharder,
+            others: &self.others,
+            peer_prefix: &self.peer_prefix,
         };
         let commands = fence.step(event, &view);
         let done = fence.is_done(turn.now);

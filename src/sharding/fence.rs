@@ -15,7 +15,7 @@ mod work;
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    claim::{Change, Claim, Env, Goal, Step},
+    claim::{Change, Claim, Env, Goal, Session, Step},
     mutant::Mutant,
     peer::PeerId,
     record::{Answer, LeaseName, Marks, Record, Request},
@@ -79,6 +79,18 @@ pub(crate) trait View {
     fn rank(&self, cluster: &ClusterName, without: Option<&str>) -> Option<u32>;
     /// The peer that should own `cluster`, unless it is this one, and whether it is ready to take it.
     fn other_winner(&self, cluster: &ClusterName) -> Option<(&PeerId, bool)>;
+    /// What the peer Leases show of the session that a fence is held through.
+    fn session(&self, fence: &Record) -> Fate;
+}
+
+/// What peer Leases show of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Alive,
+    /// A later version of its peer Lease does not name it.
+    Over,
+    /// Its peer Lease is not there.
+    Gone,
 }
 
 /// The fence of one cluster.
@@ -97,6 +109,8 @@ pub(crate) struct Fence {
     /// P13: not offered to this winner before this.
     kept: Option<(PeerId, Moment)>,
     offer: Option<Offer>,
+    /// What became of the session that holds the Lease, and since when that is known.
+    session: Option<(Fate, Moment)>,
     /// Since when the present holder has it, as far as seen.
     holder_since: Moment,
     due: Option<Moment>,
@@ -142,6 +156,7 @@ impl Fence {
             release_at: None,
             kept: None,
             offer: None,
+            session: None,
             holder_since: Moment::default(),
             due: None,
         }
@@ -295,6 +310,7 @@ impl Fence {
     }
 
     fn advance(&mut self, view: &dyn View, out: &mut Vec<Command>) {
+        self.watch_session(view);
         self.watch_deadline(view.env(), out);
         self.hand_over(view, out);
         self.engage(view, out);
@@ -342,9 +358,44 @@ impl Fence {
             };
         }
         match rank {
-            Some(rank) if view.competes() => Goal::Hold { rank, marks },
+            Some(rank) if view.competes() => Goal::Hold {
+                rank,
+                marks,
+                session: match self.session {
+                    Some((Fate::Over, since)) => Session::Over(since),
+                    Some((Fate::Gone, since)) => Session::Gone(since),
+                    _ => Session::Alive,
+                },
+            },
             _ => Goal::Nothing,
         }
+    }
+
+    /// Notes what the peer Leases show of the session that holds the Lease.
+    fn watch_session(&mut self, view: &dyn View) {
+        let held = self.claim.record();
+        let held = held.filter(|record| record.holder.is_some() && record.session().is_some());
+        let fate = held.map(|record| view.session(record));
+        if fate != self.session.map(|(fate, _)| fate) {
+            self.session = fate.map(|fate| (fate, view.env().now));
+        }
+    }
+
+    /// The cluster is not known: nothing but its Lease is left of it.
+    pub(crate) fn forget_cluster(&mut self) {
+        self.exists = false;
+    }
+
+    /// Whether the Lease is held through a session.
+    pub(crate) fn is_held_through_session(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// The peer id and the uid of the session that the Lease is held through, while it may go on.
+    pub(crate) fn waits_for(&self) -> Option<(&str, &str)> {
+        let record = self.claim.record()?;
+        let (uid, _) = record.session()?;
+        matches!(self.session, Some((Fate::Alive, _))).then_some((record.holder.as_deref()?, uid))
     }
 
     fn was_released_here(&self, view: &dyn View) -> bool {

@@ -19,7 +19,7 @@ use kube::{
 
 use super::{
     names,
-    record::{Answer, Content, Foreign, Marks, Record, Request},
+    record::{Answer, Content, Foreign, Marks, Pod, Record, Request},
 };
 use crate::error::Report;
 
@@ -28,6 +28,8 @@ mod key {
     pub(super) const CLUSTER: &str = "multicluster.rs/cluster";
     pub(super) const RENEW_TIME: &str = "multicluster.rs/renew-time";
     pub(super) const SESSION: &str = "multicluster.rs/session";
+    pub(super) const POD_UID: &str = "multicluster.rs/pod-uid";
+    pub(super) const NETNS: &str = "multicluster.rs/netns";
     pub(super) const DRAINING: &str = "multicluster.rs/draining";
     pub(super) const PLACEMENT: &str = "multicluster.rs/placement";
     pub(super) const WEIGHT: &str = "mcr.sigs.k8s.io/weight";
@@ -203,7 +205,10 @@ fn marks(annotations: &BTreeMap<String, String>) -> Marks {
             .and_then(|time| time.parse::<Timestamp>().ok())
             .map(Timestamp::as_microsecond),
         cluster: text(key::CLUSTER),
-        session: get(key::SESSION).is_some(),
+        session: text(key::SESSION),
+        pod: text(key::POD_UID)
+            .zip(text(key::NETNS))
+            .map(|(uid, network)| Pod { uid, network }),
         draining: get(key::DRAINING).is_some(),
         placement: text(key::PLACEMENT),
         weight: get(key::WEIGHT).and_then(|weight| weight.parse().ok()),
@@ -211,6 +216,7 @@ fn marks(annotations: &BTreeMap<String, String>) -> Marks {
 }
 
 fn annotate(marks: Marks) -> impl Iterator<Item = (String, String)> {
+    let (uid, network) = marks.pod.map(|pod| (pod.uid, pod.network)).unzip();
     let text = |mark: Option<Arc<str>>| mark.map(|mark| mark.to_string());
     let renew_time = marks
         .renew_time
@@ -219,6 +225,9 @@ fn annotate(marks: Marks) -> impl Iterator<Item = (String, String)> {
     [
         (key::INCARNATION, text(marks.incarnation)),
         (key::CLUSTER, text(marks.cluster)),
+        (key::SESSION, text(marks.session)),
+        (key::POD_UID, text(uid)),
+        (key::NETNS, text(network)),
         (key::RENEW_TIME, renew_time),
         (key::DRAINING, marks.draining.then(|| "true".to_owned())),
         (key::PLACEMENT, text(marks.placement)),

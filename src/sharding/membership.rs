@@ -18,7 +18,7 @@ mod peers;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    claim::{Claim, Env, Goal, Identity, Step},
+    claim::{Claim, Env, Goal, Identity, Session, Step},
     heartbeat::Heartbeat,
     mutant::{Mutant, Mutants},
     peer::{Peer, PeerId},
@@ -147,7 +147,7 @@ impl Membership {
             grace: self.grace,
             blind: self.blind,
             contact: self.contact,
-            blocked: self.claim.is_unanswered(),
+            blocked: self.claim.is_unanswered() && !self.mutants.has(Mutant::AskThroughOutage),
             mutants: self.mutants,
             identity: &self.identity,
             timings,
@@ -160,6 +160,15 @@ impl Membership {
 
     pub(crate) fn own_lease(&self) -> &LeaseName {
         &self.own_lease
+    }
+
+    pub(crate) fn mutants(&self) -> Mutants {
+        self.mutants
+    }
+
+    /// The newest version of the own Lease.
+    pub(crate) fn own_record(&self) -> Option<&Arc<Record>> {
+        self.claim.record()
     }
 
     /// Whether the first complete list has been seen.
@@ -254,6 +263,11 @@ impl Membership {
         let (Some(synced), Some(joined)) = (self.synced, self.joined) else {
             return;
         };
+        // Its clusters are where they were a moment ago.
+        if self.claim.tenure().is_some_and(|tenure| tenure.inherited) {
+            self.settled = true;
+            return;
+        }
         let start = synced.max(joined);
         let at = (self.last_change.max(start) + SETTLE).min(start + timings.renew());
         if now >= at || self.mutants.has(Mutant::NoSettling) {
@@ -316,7 +330,11 @@ impl Membership {
             ..Marks::default()
         };
         match self.leaving {
-            None => Goal::Hold { rank: 0, marks },
+            None => Goal::Hold {
+                rank: 0,
+                marks,
+                session: Session::Alive,
+            },
             Some(leaving) if leaving.emptied => Goal::Release {
                 not_before: now,
                 marks,

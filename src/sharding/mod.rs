@@ -36,6 +36,7 @@ mod mutant;
 mod names;
 mod peer;
 mod placement;
+mod pod;
 mod record;
 mod rendezvous;
 mod timings;
@@ -59,11 +60,12 @@ pub(crate) use driver::{Assignment, Driver, Order};
 #[cfg(feature = "testing")]
 pub(crate) mod internals {
     pub(crate) use super::{
+        claim::Place,
         coordinator::{Command, Coordinator, Input, Settings},
         fence::Command as FenceCommand,
         mutant::Mutants,
-        names::lease_name,
-        record::{Answer, Content, Foreign, LeaseName, Record, Request},
+        names::fence_name,
+        record::{Answer, Content, Foreign, LeaseName, Marks, Pod, Record, Request},
     };
 }
 
@@ -86,6 +88,7 @@ pub struct Sharding {
     fence_prefix: String,
     peer: Option<String>,
     weight: u32,
+    pod_uid: Option<String>,
     timings: Timings,
     sharder: Box<dyn Sharder>,
     clock: Arc<dyn Clock>,
@@ -132,6 +135,7 @@ impl Sharding {
             fence_prefix: format!("{fleet}-shard"),
             peer: None,
             weight: 1,
+            pod_uid: None,
             timings: Timings::default(),
             sharder: Box::new(Rendezvous::new()),
             clock: Arc::new(SystemClock),
@@ -141,6 +145,15 @@ impl Sharding {
     /// The id of this peer; by default `POD_NAME`, else the host name.
     pub fn peer(mut self, id: impl Into<String>) -> Self {
         self.peer = Some(id.into());
+        self
+    }
+
+    /// The UID of this process's pod, which the downward API gives as `metadata.uid`; by default `POD_UID`.
+    ///
+    /// With it, a container that is restarted in its pod goes on with its clusters at once instead of waiting until the
+    /// Leases of its last process expire; Linux only.
+    pub fn pod_uid(mut self, uid: impl Into<String>) -> Self {
+        self.pod_uid = Some(uid.into());
         self
     }
 
@@ -200,6 +213,10 @@ impl Sharding {
             weight: self.weight.max(1),
         };
         let timings = self.timings;
+        let pod_uid = self.pod_uid.or_else(|| std::env::var("POD_UID").ok());
+        let place = pod_uid
+            .filter(|uid| !uid.is_empty())
+            .and_then(|uid| pod::place(&uid, &self.peer_prefix, id.as_str(), &*self.clock));
         let (client, server) = self.client.connect(&timings)?;
         let api = LeaseApi::new(
             client,
@@ -211,6 +228,7 @@ impl Sharding {
         let coordinator = Coordinator::new(Settings {
             peer,
             incarnation: uuid::Uuid::new_v4().simple().to_string().into(),
+            place,
             peer_prefix: self.peer_prefix.clone(),
             fence_prefix: self.fence_prefix.clone(),
             timings,

@@ -34,6 +34,8 @@ pub enum Mutant {
     WorkForWholeLease,
     /// P5: who has the same id is the same process.
     IncarnationIgnored,
+    /// P5: a version with the own holder and nonce is of the own tenure, whatever else it says.
+    MineByName,
     /// P7: a fence is released when the drain begins.
     ReleaseBeforeDrain,
     /// P7: writes without an answer are not waited for.
@@ -54,6 +56,24 @@ pub enum Mutant {
     FirstContactWithoutGrace,
     /// P11: a removed cluster's Lease is deleted in whatever version it is.
     DeleteWithoutPreconditions,
+    /// P2: a take-over needs no recent contact.
+    StaleContact,
+    /// P5: other Leases are asked about while the own one gets no answers.
+    AskThroughOutage,
+    /// P6: a write that is tried again is not checked again.
+    CheckOnce,
+    /// The clock stands still while the machine is suspended.
+    ClockStandsStill,
+    /// P10: names are not hashed.
+    NoHash,
+    /// P12: an earlier process in the pod is followed at once.
+    RestartAtOnce,
+    /// P12: a process in the pod counts as the only one without a proof.
+    AloneWithoutProof,
+    /// P12: a process that has not proved to be the only one says where it runs.
+    PodWithoutProof,
+    /// P12: the proof counts in every network.
+    AnyNetwork,
     /// P13: what was let lie is offered again at once.
     PingPong,
     /// A peer that comes back keeps its draining mark.

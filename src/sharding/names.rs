@@ -6,6 +6,7 @@
 use data_encoding::BASE32_NOPAD;
 use sha2::{Digest, Sha256};
 
+use super::mutant::{Mutant, Mutants};
 use crate::error::Error;
 
 const HASH_LENGTH: usize = 10;
@@ -16,20 +17,31 @@ pub(crate) fn lease_name(prefix: &str, name: &str) -> String {
     if is_plain(name) {
         return format!("{prefix}-{name}");
     }
-    let slug: String = name
-        .chars()
-        .map(|c| match c.to_ascii_lowercase() {
-            c if c.is_ascii_lowercase() || c.is_ascii_digit() => c,
-            _ => '-',
-        })
-        .take(LONGEST_SLUG)
-        .collect();
+    let slug = slug(name);
     let digest = BASE32_NOPAD.encode(&Sha256::digest(name)).to_lowercase();
     let hash = with_digit(&digest);
     match slug.trim_matches('-') {
         "" => format!("{prefix}-{hash}"),
         slug => format!("{prefix}-{slug}-{hash}"),
     }
+}
+
+/// The name of the fence of the cluster `name`.
+pub(crate) fn fence_name(prefix: &str, name: &str, mutants: Mutants) -> String {
+    if mutants.has(Mutant::NoHash) {
+        return format!("{prefix}-{}", slug(name));
+    }
+    lease_name(prefix, name)
+}
+
+fn slug(name: &str) -> String {
+    name.chars()
+        .map(|c| match c.to_ascii_lowercase() {
+            c if c.is_ascii_lowercase() || c.is_ascii_digit() => c,
+            _ => '-',
+        })
+        .take(LONGEST_SLUG)
+        .collect()
 }
 
 /// What follows `prefix` in the name of a Lease; `None` for a Lease that is not under it.

@@ -40,14 +40,24 @@ pub(crate) struct Marks {
     pub(crate) renew_time: Option<i64>,
     /// On fences: the cluster's full name.
     pub(crate) cluster: Option<Arc<str>>,
-    /// On fences: held through a session, which this version does not use.
-    pub(crate) session: bool,
+    /// On fences: the session that it is held through, as `<uid of a peer Lease>/<incarnation>`.
+    pub(crate) session: Option<Arc<str>>,
+    /// The pod of a writer that had proved to be the only process of its peer there (P12).
+    pub(crate) pod: Option<Pod>,
     /// On peer Leases: this peer is about to leave.
     pub(crate) draining: bool,
     /// On peer Leases: the placement formula that this peer speaks.
     pub(crate) placement: Option<Arc<str>>,
     /// On peer Leases: the share that this peer wants.
     pub(crate) weight: Option<u32>,
+}
+
+/// Where a process runs, as far as another one in the same place can recognise it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pod {
+    pub(crate) uid: Arc<str>,
+    /// The machine's boot and the network namespace.
+    pub(crate) network: Arc<str>,
 }
 
 /// The content of a Lease that we write.
@@ -109,6 +119,12 @@ impl Record {
     pub(crate) fn incarnation(&self) -> Option<&str> {
         let fresh = self.renew_time.is_some() && self.marks.renew_time == self.renew_time;
         self.marks.incarnation.as_deref().filter(|_| fresh)
+    }
+
+    /// The session that it is held through: the uid of a peer Lease, and an incarnation.
+    pub(crate) fn session(&self) -> Option<(&str, &str)> {
+        self.incarnation()?;
+        self.marks.session.as_deref()?.split_once('/')
     }
 
     /// The version that an API server makes of what is written.

@@ -244,12 +244,14 @@ impl Claim {
                     } => env.now + env.timings.lease(),
                     _ => env.now,
                 };
+                let inherited = matches!(request, InFlight::Acquire { inherits: true, .. });
                 self.observe(record, env);
                 self.succeeded();
                 let tenure = Tenure {
                     deadline: sent + work_time(env),
                     token: record.version,
                     work_from,
+                    inherited,
                     uid: record.uid.clone(),
                     transitions: record.transitions,
                     version: record.version,
@@ -333,6 +335,10 @@ fn work_time(env: &Env<'_>) -> Duration {
 
 /// Whether `record` is a version of this very tenure (P5): a namesake's, a Go replica's or a later own one is not.
 fn is_mine(tenure: &Tenure, record: &Record, env: &Env<'_>) -> bool {
+    if env.mutants.has(Mutant::MineByName) {
+        return record.holder.as_deref() == Some(&env.identity.peer)
+            && record.marks.incarnation.as_deref() == Some(&env.identity.incarnation);
+    }
     record.uid == tenure.uid
         && record.holder.as_deref() == Some(&env.identity.peer)
         && is_ours(record, env)

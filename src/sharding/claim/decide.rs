@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Claim, Env, Goal, Mutant, Observed, Step};
+use super::{Claim, Env, Goal, Mutant, Observed, Session, Step, predecessor_dead_at};
 use crate::{
     clock::Moment,
     sharding::{
-        record::{Content, Marks, Record, Request},
+        record::{Content, Marks, Pod, Record, Request},
         timings::RANK_STEP,
     },
 };
@@ -41,9 +41,19 @@ impl Claim {
             (Some(_), Goal::Release { not_before, marks }) => {
                 self.when(*not_before, env, || self.clear(marks, env))
             }
-            (Some(_), Goal::Nothing | Goal::Delete { .. }) => self.clear(&Marks::default(), env),
-            (None, Goal::Hold { rank, marks }) => self.acquire(*rank, marks, env),
+            (Some(_), Goal::Nothing | Goal::Delete { .. } | Goal::Clear { .. }) => {
+                self.clear(&Marks::default(), env)
+            }
+            (
+                None,
+                Goal::Hold {
+                    rank,
+                    marks,
+                    session,
+                },
+            ) => self.acquire(*rank, *session, marks, env),
             (None, Goal::Delete { after }) => self.delete(*after, env),
+            (None, Goal::Clear { after }) => self.end(*after, env),
             (None, Goal::Nothing | Goal::Release { .. }) => {
                 if self
                     .record()
@@ -59,7 +69,7 @@ impl Claim {
     }
 
     /// P3, P4: how to become the holder.
-    fn acquire(&self, rank: u32, marks: &Marks, env: &Env<'_>) -> Step {
+    fn acquire(&self, rank: u32, session: Session, marks: &Marks, env: &Env<'_>) -> Step {
         let turn = RANK_STEP * rank;
         match &self.observed {
             Observed::Unknown => Step::Idle,
@@ -85,6 +95,20 @@ impl Claim {
                 } else if record.holder.is_none() {
                     let at = (*seen + turn).max(self.hold_off);
                     self.when(at, env, || self.write(next, marks, env))
+                } else if record.session().is_some() {
+                    let free_at = match session {
+                        Session::Alive => return Step::Idle,
+                        Session::Over(since) => since,
+                        Session::Gone(since) => since.max(env.grace) + env.timings.lease(),
+                    };
+                    let at = (free_at.max(*seen) + turn).max(self.hold_off);
+                    self.when(at, env, || self.write(next, marks, env))
+                } else if let Some(dead_at) = predecessor_dead_at(record, env) {
+                    self.when(dead_at.max(self.hold_off), env, || match rank {
+                        0 => self.write(next, marks, env),
+                        // The first candidate waits for it.
+                        _ => self.clear(&Marks::default(), env),
+                    })
                 } else {
                     match self.expiry(record, *seen, turn, env) {
                         Expiry::Confirmed => {
@@ -125,12 +149,29 @@ impl Claim {
             delete()
         } else if record.holder.is_none() {
             self.when(*seen + after, env, delete)
+        } else if record.session().is_some() {
+            // It is not renewed, and stands still for as long as it is worked on.
+            Step::Idle
         } else {
             match self.expiry(record, *seen, after, env) {
                 Expiry::Confirmed => delete(),
                 Expiry::Unconfirmed => Step::Send(Request::Get),
                 Expiry::Pending(step) => step,
             }
+        }
+    }
+
+    /// How to take the Lease from a holder that is dead, for nobody.
+    fn end(&self, after: Duration, env: &Env<'_>) -> Step {
+        match &self.observed {
+            Observed::Present { record, seen } if record.holder.is_some() => {
+                match self.expiry(record, *seen, after, env) {
+                    Expiry::Confirmed => self.clear(&Marks::default(), env),
+                    Expiry::Unconfirmed => Step::Send(Request::Get),
+                    Expiry::Pending(step) => step,
+                }
+            }
+            _ => Step::Idle,
         }
     }
 
@@ -157,7 +198,7 @@ impl Claim {
             false => env.timings.contact_gap(),
         };
         let fresh = |contact| env.now.since(contact) <= gap;
-        if !env.contact.is_some_and(fresh) {
+        if !env.contact.is_some_and(fresh) && !env.mutants.has(Mutant::StaleContact) {
             // The next contact will ask again.
             return Expiry::Pending(Step::Idle);
         }
@@ -238,8 +279,16 @@ fn content(transitions: i32, marks: &Marks, env: &Env<'_>) -> Content {
         renew_time,
         marks: Marks {
             incarnation: Some(env.identity.incarnation.clone()),
+            pod: place(env),
             renew_time: Some(renew_time),
             ..marks.clone()
         },
     }
+}
+
+/// P12: only who has proved to be alone says where it runs.
+fn place(env: &Env<'_>) -> Option<Pod> {
+    let place = env.identity.place.as_ref()?;
+    let says = place.alone_since.is_some() || env.mutants.has(Mutant::PodWithoutProof);
+    says.then(|| place.pod.clone())
 }

@@ -1,6 +1,8 @@
 //! Each test plays versions, answers and time against one claim of the process `a/1`.
 
 mod keeping;
+mod places;
+mod sessions;
 mod taking;
 
 use super::*;
@@ -39,6 +41,7 @@ impl Play {
             identity: Identity {
                 peer: "a".into(),
                 incarnation: "1".into(),
+                place: None,
             },
             timings: Timings::default(),
             version: 10,
@@ -144,6 +147,7 @@ fn hold(rank: u32) -> Goal {
     Goal::Hold {
         rank,
         marks: Marks::default(),
+        session: Session::Alive,
     }
 }
 

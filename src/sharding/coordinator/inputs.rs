@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Command, Coordinator, Input, Stranger, Turn, fence, membership, names};
+use super::{
+    Command, Coordinator, Input, Stranger, Turn, fence, garbage::ORPHANED, membership, names,
+};
 use crate::{
     clock::Moment,
     cluster::ClusterName,
     sharding::{
-        fence::Fence,
         record::{Answer, LeaseName, Record},
         timings::LONGEST,
     },
@@ -46,7 +47,7 @@ impl Coordinator {
             self.fence(name, fence::Event::Exists(true), turn);
             return;
         }
-        let lease: LeaseName = names::lease_name(&self.fence_prefix, name.as_str()).into();
+        let lease = self.lease_of(name);
         if let Some(other) = self.clusters.get(&lease) {
             let text = format!(
                 "its Lease {lease} is already used for the cluster {other}: rename one of them"
@@ -54,13 +55,7 @@ impl Coordinator {
             turn.out.push(Command::Report(Some(name.clone()), text));
             return;
         }
-        let seed = self.seed ^ xxhash_rust::xxh3::xxh3_64(lease.as_bytes());
-        let fence = Fence::new(
-            name.clone(),
-            lease.clone(),
-            names::is_plain(name.as_str()),
-            seed,
-        );
+        let fence = self.new_fence(name, lease.clone());
         self.fences.insert(name.clone(), fence);
         let known = self.strangers.remove(&lease);
         self.clusters.insert(lease, name.clone());
@@ -89,8 +84,12 @@ impl Coordinator {
     fn seen(&mut self, lease: &LeaseName, record: &Arc<Record>, turn: &mut Turn) {
         if let Some(name) = self.clusters.get(lease).cloned() {
             self.fence(&name, fence::Event::Seen(record, turn.now), turn);
+            if record.session().is_some() {
+                self.others.wake(turn.now);
+            }
         } else if names::under(&self.peer_prefix, lease).is_some() {
             self.membership(membership::Event::Seen(lease, record), turn);
+            self.seen_other(lease, record, turn);
         } else if names::under(&self.fence_prefix, lease).is_some() {
             let known = self.strangers.get(lease);
             if known.is_none_or(|known| known.record.version < record.version) {
@@ -100,8 +99,18 @@ impl Coordinator {
                     deleted: false,
                 };
                 self.strangers.insert(lease.clone(), stranger);
+                self.orphans_due.get_or_insert(turn.now + ORPHANED);
             }
         }
+    }
+
+    fn seen_other(&mut self, lease: &LeaseName, record: &Arc<Record>, turn: &mut Turn) {
+        if lease == self.membership.own_lease() {
+            return;
+        }
+        let env = self.membership.env(turn.now, turn.wall, &self.timings);
+        self.others.seen(lease, record, &env);
+        self.look_at_sessions(turn);
     }
 
     fn deleted(&mut self, lease: &LeaseName, last: &Record, turn: &mut Turn) {
@@ -109,6 +118,8 @@ impl Coordinator {
             self.fence(&name, fence::Event::Deleted(last), turn);
         } else if names::under(&self.peer_prefix, lease).is_some() {
             self.membership(membership::Event::Deleted(lease, last), turn);
+            self.others.deleted(lease, last);
+            self.look_at_sessions(turn);
         } else if let Some(stranger) = self.strangers.get_mut(lease) {
             stranger.deleted = true;
             self.forget_strangers(turn.now);
@@ -141,6 +152,8 @@ impl Coordinator {
         for name in unlisted {
             self.fence(&name, fence::Event::Unlisted(asked), turn);
         }
+        self.others.retain(|lease| shown.contains(lease));
+        self.look_at_sessions(turn);
         let shown: Vec<_> = shown.into_iter().collect();
         self.membership(membership::Event::Listed(asked, &shown), turn);
     }
@@ -151,6 +164,12 @@ impl Coordinator {
             return;
         }
         self.in_flight = self.in_flight.saturating_sub(1);
+        if names::under(&self.peer_prefix, lease).is_some() {
+            let env = self.membership.env(turn.now, turn.wall, &self.timings);
+            self.others.answer(lease, sent, answer, &env);
+            self.look_at_sessions(turn);
+            return;
+        }
         if let Some(name) = self.clusters.get(lease).cloned() {
             self.fence(&name, fence::Event::Answer(sent, answer), turn);
         }

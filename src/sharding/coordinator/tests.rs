@@ -13,6 +13,7 @@ fn coordinator() -> Coordinator {
             weight: 1,
         },
         incarnation: "1".into(),
+        place: None,
         peer_prefix: "mcr-peer".into(),
         fence_prefix: "mcr-shard".into(),
         timings: Timings::default(),

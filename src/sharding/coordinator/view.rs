@@ -1,8 +1,17 @@
 //! The fleet as one fence sees it.
 
+use super::others::{Others, fate};
 use crate::{
     cluster::ClusterName,
-    sharding::{claim::Env, fence::View, membership::Membership, peer::PeerId, placement::Sharder},
+    sharding::{
+        claim::Env,
+        fence::{Fate, View},
+        membership::Membership,
+        names,
+        peer::PeerId,
+        placement::Sharder,
+        record::Record,
+    },
 };
 
 /// Membership and placement at one time.
@@ -10,6 +19,8 @@ pub(super) struct FleetView<'a> {
     pub(super) env: Env<'a>,
     pub(super) membership: &'a Membership,
     pub(super) sharder: &'a dyn Sharder,
+    pub(super) others: &'a Others,
+    pub(super) peer_prefix: &'a str,
 }
 
 // === impl FleetView ===
@@ -41,5 +52,14 @@ impl View for FleetView<'_> {
     fn other_winner(&self, cluster: &ClusterName) -> Option<(&PeerId, bool)> {
         let winner = self.sharder.owner(cluster)?;
         (winner != self.membership.own()).then(|| (winner, self.membership.is_ready(winner)))
+    }
+
+    fn session(&self, fence: &Record) -> Fate {
+        let holder = fence.holder.as_deref().unwrap_or_default();
+        let lease = names::lease_name(self.peer_prefix, holder);
+        if *lease == **self.membership.own_lease() {
+            return fate(self.membership.own_record().map(|record| &**record), fence);
+        }
+        self.others.fate(&lease, fence)
     }
 }

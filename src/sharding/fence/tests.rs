@@ -36,6 +36,9 @@ impl View for Fleet {
     fn other_winner(&self, _: &ClusterName) -> Option<(&PeerId, bool)> {
         self.winner.as_ref().map(|(peer, ready)| (peer, *ready))
     }
+    fn session(&self, _: &Record) -> Fate {
+        Fate::Alive
+    }
 }
 
 /// The fence, the fleet around it, and the API server's side of its Lease.
@@ -51,6 +54,7 @@ impl Play {
         let identity = Box::leak(Box::new(Identity {
             peer: "a".into(),
             incarnation: "1".into(),
+            place: None,
         }));
         let timings = Box::leak(Box::new(Timings::default()));
         let now = Moment(100 * SECOND);

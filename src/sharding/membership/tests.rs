@@ -18,6 +18,7 @@ impl Play {
         let identity = Identity {
             peer: "a".into(),
             incarnation: "1".into(),
+            place: None,
         };
         let own = peer("a");
         let mut play = Self {

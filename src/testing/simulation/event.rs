@@ -59,6 +59,12 @@ pub(super) enum Event {
         cluster: usize,
         worker: u64,
     },
+    /// The first attempt of a write has failed: it is sent once more.
+    Retry {
+        process: ProcessNumber,
+        cluster: usize,
+        worker: u64,
+    },
     /// A write takes effect in the member cluster.
     Effect {
         process: ProcessNumber,
@@ -109,6 +115,7 @@ impl Event {
             Self::Effect { .. } => 9,
             Self::Deadline { .. } => 10,
             Self::Ended { .. } => 11,
+            Self::Retry { .. } => 12,
         }
     }
 
@@ -121,6 +128,7 @@ impl Event {
             | Self::Listed { process, .. }
             | Self::Watched { process, .. }
             | Self::Work { process, .. }
+            | Self::Retry { process, .. }
             | Self::Ended { process, .. } => Some(*process),
             Self::Script
             | Self::Arrive { .. }

@@ -32,7 +32,7 @@ mod server;
 mod trace;
 mod world;
 
-pub use operation::{ClusterNumber, Operation, PeerNumber};
+pub use operation::{ClusterNumber, Nonsense, Operation, PeerNumber};
 pub use random::mixed;
 pub use scenario::{Failure, Outcome, Scenario};
 pub use server::Health;

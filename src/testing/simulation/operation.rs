@@ -10,6 +10,25 @@ pub type PeerNumber = usize;
 /// A cluster by its number; its name is `cluster-<number>`.
 pub type ClusterNumber = usize;
 
+/// What people write into Leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nonsense {
+    /// No holder, and our annotations still there.
+    NoHolder,
+    /// No duration, as a negative one is read.
+    NoDuration,
+    /// A duration of 68 years.
+    Forever,
+    /// A date in the future.
+    Future,
+    /// The name of another cluster.
+    OtherCluster,
+    /// A holder that nobody is.
+    Stranger,
+    /// No spec and no annotations at all.
+    Empty,
+}
+
 /// One thing that is done to a fleet, or expected of it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -22,6 +41,16 @@ pub enum Operation {
     Leave(PeerNumber),
     /// Its process is cut off and goes on, while another process of the same name starts.
     Zombie(PeerNumber),
+    /// Its container ends without a word and is started again in the same pod.
+    Restart(PeerNumber),
+    /// A second process of the peer starts in the same pod, while the first runs on.
+    Twin(PeerNumber),
+    /// Its pod is started anew in another network, while its process runs on, cut off.
+    Rehome(PeerNumber),
+    /// Its machine is suspended: nothing runs, and nothing gets through.
+    Suspend(PeerNumber),
+    /// Its machine goes on.
+    Resume(PeerNumber),
     /// Its process stands still; its machine's time goes on.
     Freeze(PeerNumber),
     /// It goes on.
@@ -50,6 +79,14 @@ pub enum Operation {
     DeletePeerLease(PeerNumber),
     /// Somebody annotates the cluster's fence.
     AnnotateFence(ClusterNumber),
+    /// Somebody writes nonsense into the cluster's fence.
+    SpoilFence(ClusterNumber, Nonsense),
+    /// Somebody writes nonsense into a peer's own Lease.
+    SpoilPeerLease(PeerNumber, Nonsense),
+    /// A replica of the Go implementation renews the cluster's fence under the id of its holder, and works on it.
+    GoRenews(ClusterNumber),
+    /// A replica of the Go implementation takes the cluster's fence, if it is free or not there, under its own id.
+    GoTakes(ClusterNumber),
     /// Each request and each reply is lost with this probability.
     Loss(f64),
     /// Each request is answered with 429 or 500 with this probability, without being applied.

@@ -24,6 +24,8 @@ pub(super) struct SimulatedClock {
     pub(super) start: Duration,
     /// How far its date is off.
     pub(super) wall_offset: i64,
+    /// How long it stood still.
+    pub(super) stood: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +35,17 @@ pub(super) enum Life {
     Dead,
 }
 
+/// Where a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Home {
+    pub(super) pod: usize,
+    pub(super) network: usize,
+}
+
 /// One process of a peer.
 pub(super) struct Process {
     pub(super) peer: usize,
+    pub(super) home: Home,
     pub(super) incarnation: Arc<str>,
     pub(super) coordinator: Coordinator,
     pub(super) clock: SimulatedClock,
@@ -45,6 +55,8 @@ pub(super) struct Process {
     pub(super) leaving: bool,
     pub(super) stubborn: bool,
     pub(super) deaf: bool,
+    /// Since when its machine is suspended.
+    pub(super) suspended: Option<Duration>,
     /// What happened while it was frozen.
     pub(super) backlog: VecDeque<Event>,
     /// What is kept in the network while it is cut off.
@@ -102,7 +114,7 @@ pub(super) struct Worker {
 
 impl SimulatedClock {
     pub(super) fn local(&self, real: Duration) -> Moment {
-        let nanos = nanos(real);
+        let nanos = nanos(real.saturating_sub(self.stood));
         Moment(
             self.start + Duration::from_nanos(nanos.saturating_add_signed(part(nanos, self.drift))),
         )
@@ -116,7 +128,7 @@ impl SimulatedClock {
             -part(shown, self.drift)
                 + part(part(shown, self.drift).unsigned_abs(), self.drift.abs()),
         );
-        let mut real = Duration::from_nanos(estimate);
+        let mut real = Duration::from_nanos(estimate) + self.stood;
         while self.local(real) < local {
             real += (local.0 - self.local(real).0) + Duration::from_nanos(1);
         }

@@ -22,6 +22,8 @@ pub struct Scenario {
     pub(super) operations: Vec<Operation>,
     pub(super) mutants: Mutants,
     pub(super) unguarded: bool,
+    pub(super) awkward: bool,
+    pub(super) slowest: Duration,
 }
 
 /// What came of one run in which everything held.
@@ -87,6 +89,8 @@ impl Scenario {
             operations: Vec::new(),
             mutants: Mutants::default(),
             unguarded: false,
+            awkward: false,
+            slowest: Duration::from_millis(1_500),
         }
     }
 
@@ -102,7 +106,19 @@ impl Scenario {
         self
     }
 
-    /// The share of messages that take up to 1.5 s.
+    /// Clusters get names that differ only in what the name of a Lease cannot hold.
+    pub fn awkward_names(mut self) -> Self {
+        self.awkward = true;
+        self
+    }
+
+    /// How long slow messages take at most; 1.5 s unless told otherwise.
+    pub fn slowest(mut self, limit: Duration) -> Self {
+        self.slowest = limit;
+        self
+    }
+
+    /// The share of messages that are slow.
     pub fn slow(mut self, share: f64) -> Self {
         self.slow = share;
         self

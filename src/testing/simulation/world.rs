@@ -1,12 +1,13 @@
 //! The loop that plays one run.
 
+mod hands;
+mod lives;
 mod network;
 mod script;
 mod work;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -14,19 +15,14 @@ use super::{
     event::{Agenda, Event, ProcessNumber, RequestId},
     observer::Observer,
     operation::Operation,
-    process::{Life, Pending, Process, SimulatedClock, Watch},
+    process::{Life, Pending, Process},
     scenario::Scenario,
     server::Server,
     trace,
 };
 use crate::{
     cluster::ClusterName,
-    sharding::{
-        MAX_WEIGHT, Peer, Rendezvous,
-        internals::{
-            Command, Coordinator, FenceCommand, Input, LeaseName, Request, Settings, lease_name,
-        },
-    },
+    sharding::internals::{Command, FenceCommand, Input, LeaseName, Request, fence_name},
 };
 
 /// Everything at one time of one run.
@@ -37,6 +33,8 @@ pub(super) struct World<'a> {
     agenda: Agenda,
     /// The names of clusters, by number.
     names: Vec<ClusterName>,
+    numbers: HashMap<ClusterName, usize>,
+    fences: HashMap<LeaseName, usize>,
     pub(super) events: u64,
     /// When time last moved, and how many events there had been.
     moved: (Duration, u64),
@@ -54,6 +52,7 @@ pub(super) struct World<'a> {
     requests: RequestId,
     workers: u64,
     writes: u64,
+    pods: usize,
     script: std::slice::Iter<'a, Operation>,
     expecting: Option<Expectation>,
     moves_before: u64,
@@ -85,7 +84,9 @@ impl<'a> World<'a> {
             random: fastrand::Rng::with_seed(seed),
             now: Duration::ZERO,
             agenda: Agenda::default(),
-            names: (0..scenario.clusters).map(cluster_name).collect(),
+            names: Vec::new(),
+            numbers: HashMap::new(),
+            fences: HashMap::new(),
             events: 0,
             moved: (Duration::ZERO, 0),
             digest: 0xcbf2_9ce4_8422_2325,
@@ -100,6 +101,7 @@ impl<'a> World<'a> {
             requests: 0,
             workers: 0,
             writes: 0,
+            pods: 0,
             script: scenario.operations.iter(),
             expecting: None,
             moves_before: 0,
@@ -108,6 +110,9 @@ impl<'a> World<'a> {
             trace: trace.then(Vec::new),
             took: Vec::new(),
         };
+        if scenario.clusters > 0 {
+            world.name(scenario.clusters - 1);
+        }
         for peer in 0..scenario.peers {
             world.start(peer);
         }
@@ -148,7 +153,7 @@ impl<'a> World<'a> {
     pub(super) fn owners(&self) -> BTreeMap<usize, usize> {
         let owners = self.observer.owners().into_iter();
         owners
-            .map(|(cluster, process)| (cluster, self.processes[process].peer))
+            .filter_map(|(cluster, process)| Some((cluster, self.processes.get(process)?.peer)))
             .collect()
     }
 
@@ -218,6 +223,11 @@ impl<'a> World<'a> {
                 cluster,
                 worker,
             } => self.work(process, cluster, worker),
+            Event::Retry {
+                process,
+                cluster,
+                worker,
+            } => self.retry(process, cluster, worker),
             Event::Effect {
                 process,
                 cluster,
@@ -280,7 +290,7 @@ impl<'a> World<'a> {
         match command {
             Command::Send { lease, request } => self.send(number, lease, request),
             Command::Cluster(name, command) => {
-                let cluster = cluster_number(name.as_str());
+                let cluster = self.numbers.get(&name).copied().unwrap_or(usize::MAX);
                 match command {
                     FenceCommand::Engage { deadline, token } => {
                         self.engage(number, cluster, deadline, token)
@@ -327,78 +337,6 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Starts a process of a peer, in place of the one before.
-    fn start(&mut self, peer: usize) {
-        let number = self.processes.len();
-        let incarnation: Arc<str> = format!("incarnation-{number}").into();
-        let weight = self
-            .weights
-            .get(&peer)
-            .copied()
-            .unwrap_or(1)
-            .min(MAX_WEIGHT);
-        let Ok(id) = format!("peer-{peer}").parse() else {
-            return;
-        };
-        let coordinator = Coordinator::new(Settings {
-            peer: Peer { id, weight },
-            incarnation: incarnation.clone(),
-            peer_prefix: "mcr-peer".into(),
-            fence_prefix: "mcr-shard".into(),
-            timings: self.scenario.timings,
-            sharder: Box::new(Rendezvous::new()),
-            mutants: self.scenario.mutants,
-        });
-        let clock = SimulatedClock {
-            drift: self.random.i64(-10_000..=10_000),
-            start: Duration::from_millis(1_000_000 + self.random.u64(..120_000)),
-            wall_offset: self.random.i64(-60_000_000..60_000_000),
-        };
-        self.processes.push(Process {
-            peer,
-            incarnation,
-            coordinator,
-            clock,
-            life: Life::Running,
-            cut: false,
-            leaving: false,
-            stubborn: false,
-            deaf: false,
-            backlog: Default::default(),
-            held: Vec::new(),
-            pending: BTreeMap::new(),
-            watch: Watch::default(),
-            workers: BTreeMap::new(),
-            timer: 0,
-            timer_at: None,
-            confirmed: BTreeMap::new(),
-        });
-        self.current.insert(peer, number);
-        self.step(number, Input::Tick);
-        self.restart_watch(number, Duration::ZERO);
-        let shown: Vec<_> = self
-            .clusters
-            .iter()
-            .copied()
-            .filter(|cluster| !self.hidden.contains(&(peer, *cluster)))
-            .collect();
-        for cluster in shown {
-            let name = self.name(cluster);
-            self.step(number, Input::Applied(name));
-        }
-    }
-
-    /// A process ends without a word.
-    fn die(&mut self, number: ProcessNumber) {
-        let process = &mut self.processes[number];
-        process.life = Life::Dead;
-        process.backlog.clear();
-        let workers = std::mem::take(&mut process.workers);
-        for (cluster, worker) in workers {
-            self.observer.idle(cluster, worker.number, self.now);
-        }
-    }
-
     fn pending(
         &mut self,
         number: ProcessNumber,
@@ -415,7 +353,7 @@ impl<'a> World<'a> {
             _ => false,
         };
         let pending = Pending {
-            cluster: lease.strip_prefix("mcr-shard-").map(cluster_number),
+            cluster: self.fences.get(lease).copied(),
             lease: lease.clone(),
             sent,
             holds,
@@ -425,13 +363,25 @@ impl<'a> World<'a> {
     }
 
     fn name(&mut self, cluster: usize) -> ClusterName {
-        let known = self.names.len();
-        self.names.extend((known..=cluster).map(cluster_name));
+        for number in self.names.len()..=cluster {
+            let name = match self.scenario.awkward {
+                true => awkward_name(number),
+                false => format!("cluster-{number}"),
+            };
+            let Ok(name) = ClusterName::new(name) else {
+                unreachable!("cluster names are short and printable")
+            };
+            let lease = fence_name("mcr-shard", name.as_str(), self.scenario.mutants);
+            self.fences.insert(lease.into(), number);
+            self.numbers.insert(name.clone(), number);
+            self.names.push(name);
+        }
         self.names[cluster].clone()
     }
 
-    fn fence_lease(&mut self, cluster: usize) -> String {
-        lease_name("mcr-shard", self.name(cluster).as_str())
+    fn fence_lease(&mut self, cluster: usize) -> LeaseName {
+        let name = self.name(cluster);
+        fence_name("mcr-shard", name.as_str(), self.scenario.mutants).into()
     }
 
     fn random_between(&mut self, low: Duration, high: Duration) -> Duration {
@@ -440,16 +390,8 @@ impl<'a> World<'a> {
     }
 }
 
-fn cluster_name(cluster: usize) -> ClusterName {
-    match ClusterName::new(format!("cluster-{cluster}")) {
-        Ok(name) => name,
-        Err(error) => unreachable!("{error}"),
-    }
-}
-
-fn cluster_number(name: &str) -> usize {
-    let number = name
-        .strip_prefix("cluster-")
-        .and_then(|number| number.parse().ok());
-    number.unwrap_or(usize::MAX)
+/// Names that differ only in what the name of a Lease cannot hold.
+fn awkward_name(number: usize) -> String {
+    let separator = ["/", "_", ".", "-", "--"][number % 5];
+    format!("team{separator}{}", number / 5)
 }

@@ -19,8 +19,11 @@ impl World<'_> {
     /// One way through the network: short as a rule, long now and then.
     fn latency(&mut self) -> Duration {
         let slow = self.random.f64() < self.scenario.slow;
-        let limit = if slow { 1_500_000 } else { 8_000 };
-        Duration::from_micros(300 + self.random.u64(..limit))
+        let limit = match slow {
+            true => self.scenario.slowest,
+            false => Duration::from_millis(8),
+        };
+        self.random_between(Duration::from_micros(300), limit)
     }
 
     pub(super) fn send(&mut self, number: ProcessNumber, lease: LeaseName, request: Request) {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Expectation, LOOK, World};
+use super::{Expectation, LOOK, World, hands::spoil};
 use crate::{
     sharding::internals::Input,
     testing::simulation::{
@@ -76,6 +76,11 @@ impl World<'_> {
                 self.on(peer, |world, number| world.processes[number].cut = true);
                 self.start(peer);
             }
+            Operation::Restart(peer) => self.restart(peer),
+            Operation::Twin(peer) => self.twin(peer),
+            Operation::Rehome(peer) => self.rehome(peer),
+            Operation::Suspend(peer) => self.on(peer, Self::suspend),
+            Operation::Resume(peer) => self.on(peer, Self::resume),
             Operation::Freeze(peer) => self.on(peer, |world, number| {
                 world.processes[number].life = Life::Frozen;
             }),
@@ -118,6 +123,18 @@ impl World<'_> {
                 });
                 self.wake_watches();
             }
+            Operation::SpoilFence(cluster, nonsense) => {
+                let lease = self.fence_lease(cluster);
+                self.server.edit(&lease, |record| spoil(record, nonsense));
+                self.wake_watches();
+            }
+            Operation::SpoilPeerLease(peer, nonsense) => {
+                let lease = format!("mcr-peer-peer-{peer}");
+                self.server.edit(&lease, |record| spoil(record, nonsense));
+                self.wake_watches();
+            }
+            Operation::GoRenews(cluster) => self.go_renews(cluster),
+            Operation::GoTakes(cluster) => self.go_takes(cluster),
             Operation::Loss(probability) => self.loss = probability,
             Operation::Refusals(probability) => self.refusals = probability,
             Operation::Deaf(peer, deaf) => self.on(peer, |world, number| {
@@ -141,12 +158,12 @@ impl World<'_> {
         }
     }
 
-    fn process_of(&self, peer: usize) -> Option<ProcessNumber> {
+    pub(super) fn process_of(&self, peer: usize) -> Option<ProcessNumber> {
         let number = *self.current.get(&peer)?;
         (self.processes[number].life != Life::Dead).then_some(number)
     }
 
-    fn on(&mut self, peer: usize, act: impl FnOnce(&mut Self, ProcessNumber)) {
+    pub(super) fn on(&mut self, peer: usize, act: impl FnOnce(&mut Self, ProcessNumber)) {
         if let Some(number) = self.process_of(peer) {
             act(self, number);
         }
@@ -171,18 +188,7 @@ impl World<'_> {
         }
     }
 
-    fn thaw(&mut self, number: ProcessNumber) {
-        if self.processes[number].life == Life::Frozen {
-            self.processes[number].life = Life::Running;
-            // Everything that came meanwhile is there at once.
-            let backlog = std::mem::take(&mut self.processes[number].backlog);
-            for event in backlog {
-                self.after(Duration::from_micros(10), event);
-            }
-        }
-    }
-
-    fn heal(&mut self, number: ProcessNumber) {
+    pub(super) fn heal(&mut self, number: ProcessNumber) {
         if !self.processes[number].cut {
             return;
         }
@@ -228,6 +234,7 @@ impl World<'_> {
             self.processes[number].deaf = false;
             self.stubborn(number, false);
             self.processes[number].watch.stalled = false;
+            self.resume(number);
             self.thaw(number);
             self.heal(number);
             if self.current.get(&self.processes[number].peer) != Some(&number) {

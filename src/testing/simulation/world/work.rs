@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::World;
 use crate::{
     clock::Moment,
-    sharding::internals::Input,
+    sharding::{Mutant, internals::Input},
     testing::simulation::{
         event::{Event, ProcessNumber},
         process::{Worker, work_time},
@@ -154,33 +154,21 @@ impl World<'_> {
         };
         let unguarded = self.scenario.unguarded || process.deaf;
         if known.permits(now) || unguarded {
-            let confirmed = process.confirmed.get(&cluster).copied();
-            let allows = work_time(&self.scenario.timings);
-            let token = known.token;
-            // I1 is what an unguarded write must be caught by.
-            if !unguarded {
-                self.observer
-                    .write_begins(cluster, number, now, confirmed, allows);
+            // Some writes fail at first, and a layer of the client tries them again.
+            if self.random.f64() < 0.02 {
+                let pause =
+                    self.random_between(Duration::from_millis(100), Duration::from_millis(1_500));
+                self.after(
+                    pause,
+                    Event::Retry {
+                        process: number,
+                        cluster,
+                        worker,
+                    },
+                );
+            } else {
+                self.write(number, cluster, now, unguarded);
             }
-            self.writes += 1;
-            let write = self.writes;
-            if let Some(known) = self.processes[number].workers.get_mut(&cluster) {
-                known.writes.push(write);
-            }
-            // Some writes take longer than their writer waits.
-            let slow = self.random.f64() < 0.05;
-            let latency =
-                Duration::from_micros(self.random.u64(200..if slow { 4_000_000 } else { 20_000 }));
-            self.after(
-                latency,
-                Event::Effect {
-                    process: number,
-                    cluster,
-                    worker,
-                    token,
-                    write,
-                },
-            );
         }
         let pause = self.random_between(Duration::from_millis(20), self.scenario.write_every);
         self.after(
@@ -189,6 +177,51 @@ impl World<'_> {
                 process: number,
                 cluster,
                 worker,
+            },
+        );
+    }
+
+    /// P6: each attempt asks the guard, not only the first one.
+    pub(super) fn retry(&mut self, number: ProcessNumber, cluster: usize, worker: u64) {
+        let process = &self.processes[number];
+        let now = process.clock.local(self.now);
+        let unguarded = self.scenario.unguarded || process.deaf;
+        let unchecked = unguarded || self.scenario.mutants.has(Mutant::CheckOnce);
+        let known = process.workers.get(&cluster);
+        if known.is_some_and(|known| known.number == worker && (unchecked || known.permits(now))) {
+            self.write(number, cluster, now, unguarded);
+        }
+    }
+
+    /// An attempt to write leaves for the cluster.
+    fn write(&mut self, number: ProcessNumber, cluster: usize, now: Moment, unguarded: bool) {
+        let process = &mut self.processes[number];
+        let confirmed = process.confirmed.get(&cluster).copied();
+        let Some(known) = process.workers.get_mut(&cluster) else {
+            return;
+        };
+        let (worker, token) = (known.number, known.token);
+        self.writes += 1;
+        let write = self.writes;
+        known.writes.push(write);
+        // I1 is what an unguarded write must be caught by.
+        if !unguarded {
+            let allows = work_time(&self.scenario.timings);
+            self.observer
+                .write_begins(cluster, number, now, confirmed, allows);
+        }
+        // Some writes take longer than their writer waits.
+        let slow = self.random.f64() < 0.05;
+        let latency =
+            Duration::from_micros(self.random.u64(200..if slow { 4_000_000 } else { 20_000 }));
+        self.after(
+            latency,
+            Event::Effect {
+                process: number,
+                cluster,
+                worker,
+                token,
+                write,
             },
         );
     }
