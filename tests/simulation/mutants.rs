@@ -1,7 +1,6 @@
 //! Every rule is there for a reason: without it, a scenario fails.
 //!
-//! Each test breaks one rule in all processes and names the scenario that notices. Not noticed by any scenario yet, and
-//! covered by tests of the claim and the fence alone: `SeenBeforeReceipt`, `TakeOverUnread`.
+//! Each test breaks one rule in all processes and names the scenario that notices.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,6 +10,7 @@ use multicluster::testing::simulation::{
 
 const SECOND: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(5);
+const LONG: Duration = Duration::from_secs(30);
 
 /// How many seeds a scenario may take to notice.
 const SEEDS: u64 = 400;
@@ -60,6 +60,17 @@ caught! {
     mutant_work_for_whole_lease: by_mixed(Mutant::WorkForWholeLease);
     mutant_incarnation_ignored: by_mixed(Mutant::IncarnationIgnored);
     mutant_unguarded: noticed(|seed| mixed(LEASE, seed).unguarded());
+    mutant_seen_before_receipt: noticed(|seed| slow_answers(seed).without(Mutant::SeenBeforeReceipt));
+    mutant_take_over_unread: late_take_over();
+    mutant_mine_by_name: noticed(|_| go_namesake().without(Mutant::MineByName));
+    mutant_check_once: by_mixed(Mutant::CheckOnce);
+    mutant_clock_stands_still: noticed(|_| suspended().without(Mutant::ClockStandsStill));
+    mutant_no_hash: noticed(|_| awkward().without(Mutant::NoHash));
+    mutant_restart_at_once: noticed(|_| restarts().without(Mutant::RestartAtOnce));
+    mutant_alone_without_proof: noticed(|_| twins().without(Mutant::AloneWithoutProof));
+    mutant_pod_without_proof: noticed(|_| third_process().without(Mutant::PodWithoutProof));
+    mutant_any_network: noticed(|_| rehomed().without(Mutant::AnyNetwork));
+    mutant_stale_contact: stale_contact();
     mutant_release_before_drain: by_mixed(Mutant::ReleaseBeforeDrain);
     mutant_forget_unanswered: by_mixed(Mutant::ForgetUnanswered);
     mutant_flip_back: by_mixed(Mutant::FlipBack);
@@ -89,6 +100,14 @@ fn the_directed_scenarios_hold_without_mutants() {
         };
         run(deleted_while_cut_off());
         run(deleted_after_others_took_over());
+        run(slow_answers(seed));
+        run(go_namesake());
+        run(suspended());
+        run(awkward());
+        run(restarts());
+        run(twins());
+        run(third_process());
+        run(rehomed());
         run(deaf_work());
         run(removed_and_back());
         let tenures = run(unknown_to_one()).tenures;
@@ -124,6 +143,124 @@ fn deleted_after_others_took_over() -> Scenario {
     fleet([Partition(0), Wait(8 * SECOND), Partition(1), Partition(2)])
         .script((0..12).map(DeleteFence))
         .script([Heal(0), Wait(10 * SECOND)])
+}
+
+/// Answers that are under way for seconds, while an owner wakes up to renew and is cut off then.
+fn slow_answers(seed: u64) -> Scenario {
+    Scenario::new(2, 80)
+        .lease(LONG)
+        .slow(0.2)
+        .slowest(5 * SECOND)
+        .write_every(SECOND / 5)
+        .script([
+            Wait(60 * SECOND),
+            Freeze(0),
+            // The fences expire now; their versions are being read.
+            Wait(LONG + SECOND * (seed % 12) as u32 / 4),
+            Thaw(0),
+            Wait(6 * SECOND),
+            Partition(0),
+            Wait(LONG + 15 * SECOND),
+        ])
+}
+
+/// A Go replica that has the same id as ours adopts its fences while ours stands still for three eighths of L.
+fn go_namesake() -> Scenario {
+    let all = |operation: fn(usize) -> Operation| (0..12).map(operation);
+    fleet([Freeze(0), Freeze(1), Freeze(2)])
+        .script(all(GoRenews))
+        .script([
+            Wait(LEASE * 3 / 8),
+            Thaw(0),
+            Thaw(1),
+            Thaw(2),
+            Wait(LEASE / 4),
+        ])
+        .script(all(GoRenews))
+        .script(all(GoWorks))
+        .script([Wait(2 * SECOND)])
+}
+
+fn suspended() -> Scenario {
+    fleet([
+        Suspend(0),
+        Wait(10 * SECOND),
+        ExpectOwned(SECOND),
+        Resume(0),
+        Wait(10 * SECOND),
+        ExpectOwned(SECOND),
+    ])
+}
+
+fn awkward() -> Scenario {
+    fleet([Wait(SECOND)]).awkward_names()
+}
+
+/// The containers of all peers are restarted in their pods, one after the other.
+fn restarts() -> Scenario {
+    let once = |peer| [Restart(peer), Wait(3 * SECOND), ExpectOwned(SECOND)];
+    fleet((0..3).chain(0..3).flat_map(once)).write_every(SECOND / 20)
+}
+
+fn twins() -> Scenario {
+    fleet([Twin(0), Wait(20 * SECOND), ExpectOwned(SECOND)])
+}
+
+/// A second process of a pod outlives the first one; then a third one starts beside it.
+fn third_process() -> Scenario {
+    fleet([
+        Twin(0),
+        Wait(SECOND),
+        EndOthers(0),
+        Wait(4 * LEASE),
+        Twin(0),
+        Wait(2 * LEASE),
+    ])
+}
+
+/// A pod is made anew in another network, while its process lives on.
+fn rehomed() -> Scenario {
+    fleet([Rehome(0), Wait(3 * LEASE), ExpectOwned(SECOND)])
+}
+
+/// A take-over that is sent into an outage and delivered after it: its victim lives, and would have renewed.
+fn late_take_over() -> Option<u64> {
+    (0..2_000).find(|seed| {
+        let script = [
+            Partition(0),
+            Wait(LEASE - SECOND + SECOND * (*seed % 40) as u32 / 20),
+            Hub(Health::Hanging),
+            Heal(0),
+            Wait(SECOND / 2),
+            HealAll,
+            Wait(5 * SECOND),
+        ];
+        let scenario = fleet(script).without(Mutant::TakeOverUnread);
+        scenario.run(*seed).is_ok_and(|outcome| outcome.thefts > 0)
+    })
+}
+
+/// Outages in which everything is asked about, and nothing needs a recent contact, of peers that renew in turns.
+fn stale_contact() -> Option<u64> {
+    (0..1_000).find(|seed| {
+        let health = [Health::Refusing, Health::Hanging, Health::StoreDown][*seed as usize % 3];
+        let outage = LEASE.mul_f64(0.7 + (*seed % 40) as f64 / 100.0);
+        let turns = SECOND * (*seed % 17) as u32 / 10;
+        let script = [
+            Crash(0),
+            Wait(8 * SECOND + turns),
+            Start(0),
+            Wait(8 * SECOND),
+            Hub(health),
+            Wait(outage),
+            HealAll,
+            Wait(15 * SECOND),
+        ];
+        let scenario = fleet(script)
+            .without(Mutant::StaleContact)
+            .without(Mutant::AskThroughOutage);
+        scenario.run(*seed).is_ok_and(|outcome| outcome.thefts > 0)
+    })
 }
 
 /// Reconciles that nothing can stop keep their clusters, whatever the placement says.

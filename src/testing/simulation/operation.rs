@@ -45,6 +45,8 @@ pub enum Operation {
     Restart(PeerNumber),
     /// A second process of the peer starts in the same pod, while the first runs on.
     Twin(PeerNumber),
+    /// Whatever runs of it besides its newest process ends.
+    EndOthers(PeerNumber),
     /// Its pod is started anew in another network, while its process runs on, cut off.
     Rehome(PeerNumber),
     /// Its machine is suspended: nothing runs, and nothing gets through.
@@ -83,9 +85,12 @@ pub enum Operation {
     SpoilFence(ClusterNumber, Nonsense),
     /// Somebody writes nonsense into a peer's own Lease.
     SpoilPeerLease(PeerNumber, Nonsense),
-    /// A replica of the Go implementation renews the cluster's fence under the id of its holder, and works on it.
+    /// A replica of the Go implementation renews the cluster's fence under the id of its holder.
     GoRenews(ClusterNumber),
-    /// A replica of the Go implementation takes the cluster's fence, if it is free or not there, under its own id.
+    /// It works on the cluster.
+    GoWorks(ClusterNumber),
+    /// A replica of the Go implementation takes the cluster's fence, if it is free or not there, under its own id, and
+    /// works on it.
     GoTakes(ClusterNumber),
     /// Each request and each reply is lost with this probability.
     Loss(f64),

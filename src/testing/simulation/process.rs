@@ -46,6 +46,8 @@ pub(super) struct Home {
 pub(super) struct Process {
     pub(super) peer: usize,
     pub(super) home: Home,
+    /// Whether it holds the socket of its pod.
+    pub(super) alone: bool,
     pub(super) incarnation: Arc<str>,
     pub(super) coordinator: Coordinator,
     pub(super) clock: SimulatedClock,

@@ -40,7 +40,7 @@ fn recovery(lease: Duration, peers: usize) -> Duration {
 fn fault(random: &mut fastrand::Rng, peers: usize, clusters: usize) -> Operation {
     let peer = random.usize(..peers);
     let cluster = random.usize(..clusters);
-    match random.u32(..27) {
+    match random.u32(..33) {
         0 | 1 => Operation::Crash(peer),
         2..=4 => Operation::Start(peer),
         5 => Operation::Leave(peer),
@@ -63,6 +63,11 @@ fn fault(random: &mut fastrand::Rng, peers: usize, clusters: usize) -> Operation
         },
         23 => Operation::AnnotateFence(cluster),
         24 => Operation::Loss([0.0, 0.05, 0.3][random.usize(..3)]),
+        26 | 27 => Operation::Restart(peer),
+        28 => Operation::Twin(peer),
+        29 => Operation::Rehome(peer),
+        30 => Operation::Suspend(peer),
+        31 => Operation::Resume(peer),
         25 => Operation::Refusals([0.0, 0.05, 0.3][random.usize(..3)]),
         _ => Operation::Stubborn(peer, random.bool()),
     }

@@ -21,7 +21,7 @@ impl World<'_> {
         self.server.edit(&lease, |record| {
             record.renew_time = record.renew_time.map(|time| time + 5_000_000);
         });
-        self.go_works(cluster);
+        self.wake_watches();
     }
 
     /// A replica of the Go implementation takes the fence under its own id.
@@ -54,7 +54,7 @@ impl World<'_> {
         self.go_works(cluster);
     }
 
-    fn go_works(&mut self, cluster: usize) {
+    pub(super) fn go_works(&mut self, cluster: usize) {
         let lease = self.fence_lease(cluster);
         if let Some(record) = self.server.get(&lease) {
             let token = record.version;

@@ -47,10 +47,12 @@ impl World<'_> {
             wall_offset: self.random.i64(-60_000_000..60_000_000),
             stood: Duration::ZERO,
         };
+        let place = self.place(home, clock.local(self.now));
+        let alone = place.alone_since.is_some();
         let coordinator = Coordinator::new(Settings {
             peer: Peer { id, weight },
             incarnation: incarnation.clone(),
-            place: Some(self.place(home, clock.local(self.now))),
+            place: Some(place),
             peer_prefix: "mcr-peer".into(),
             fence_prefix: "mcr-shard".into(),
             timings: self.scenario.timings,
@@ -60,6 +62,7 @@ impl World<'_> {
         self.processes.push(Process {
             peer,
             home,
+            alone,
             incarnation,
             coordinator,
             clock,
@@ -98,7 +101,7 @@ impl World<'_> {
         let taken = self
             .processes
             .iter()
-            .any(|process| process.home == home && process.life != Life::Dead);
+            .any(|process| process.home == home && process.alone && process.life != Life::Dead);
         Place {
             pod: Pod {
                 uid: format!("pod-{}", home.pod).into(),
@@ -110,6 +113,11 @@ impl World<'_> {
 
     /// A process ends without a word.
     pub(super) fn die(&mut self, number: ProcessNumber) {
+        // What it has sent may still take effect.
+        let working: Vec<_> = self.processes[number].workers.keys().copied().collect();
+        for cluster in working {
+            self.give_up_writes(number, cluster);
+        }
         let process = &mut self.processes[number];
         process.life = Life::Dead;
         process.backlog.clear();
@@ -126,6 +134,17 @@ impl World<'_> {
         };
         self.die(old);
         self.start_in(peer, self.processes[old].home);
+    }
+
+    /// Whatever runs of a peer besides its present process ends.
+    pub(super) fn end_others(&mut self, peer: usize) {
+        let present = self.current.get(&peer).copied();
+        for number in 0..self.processes.len() {
+            let process = &self.processes[number];
+            if process.peer == peer && Some(number) != present && process.life != Life::Dead {
+                self.die(number);
+            }
+        }
     }
 
     /// A second process of a peer starts in its pod.

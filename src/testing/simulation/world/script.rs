@@ -78,6 +78,7 @@ impl World<'_> {
             }
             Operation::Restart(peer) => self.restart(peer),
             Operation::Twin(peer) => self.twin(peer),
+            Operation::EndOthers(peer) => self.end_others(peer),
             Operation::Rehome(peer) => self.rehome(peer),
             Operation::Suspend(peer) => self.on(peer, Self::suspend),
             Operation::Resume(peer) => self.on(peer, Self::resume),
@@ -134,6 +135,7 @@ impl World<'_> {
                 self.wake_watches();
             }
             Operation::GoRenews(cluster) => self.go_renews(cluster),
+            Operation::GoWorks(cluster) => self.go_works(cluster),
             Operation::GoTakes(cluster) => self.go_takes(cluster),
             Operation::Loss(probability) => self.loss = probability,
             Operation::Refusals(probability) => self.refusals = probability,

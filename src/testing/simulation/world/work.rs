@@ -255,7 +255,7 @@ impl World<'_> {
     }
 
     /// Everything under way takes effect within the stop margin from now, or never.
-    fn give_up_writes(&mut self, number: ProcessNumber, cluster: usize) {
+    pub(super) fn give_up_writes(&mut self, number: ProcessNumber, cluster: usize) {
         let process = &mut self.processes[number];
         let now = process.clock.local(self.now);
         let Some(worker) = process.workers.get_mut(&cluster) else {
