@@ -5,3 +5,4 @@
 mod faults;
 mod mixed;
 mod mutants;
+mod numbers;

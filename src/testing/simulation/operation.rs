@@ -94,6 +94,8 @@ pub enum Operation {
     GoTakes(ClusterNumber),
     /// Each request and each reply is lost with this probability.
     Loss(f64),
+    /// Each reply is lost with this probability, and no request.
+    LostReplies(f64),
     /// Each request is answered with 429 or 500 with this probability, without being applied.
     Refusals(f64),
     /// Reconciles of this peer ignore that they are asked to end.

@@ -107,6 +107,8 @@ pub(super) struct Worker {
     pub(super) deadline: Moment,
     pub(super) revoked: bool,
     pub(super) draining: bool,
+    /// Since when it only waits for answers.
+    pub(super) ends_since: Option<Duration>,
     /// Writes to the member cluster that were not answered yet.
     pub(super) writes: Vec<u64>,
     pub(super) last_unanswered: Option<Moment>,

@@ -24,6 +24,7 @@ pub struct Scenario {
     pub(super) unguarded: bool,
     pub(super) awkward: bool,
     pub(super) slowest: Duration,
+    pub(super) slow_writes: f64,
 }
 
 /// What came of one run in which everything held.
@@ -91,6 +92,7 @@ impl Scenario {
             unguarded: false,
             awkward: false,
             slowest: Duration::from_millis(1_500),
+            slow_writes: 0.05,
         }
     }
 
@@ -133,6 +135,12 @@ impl Scenario {
     /// The longest time between two writes to a cluster.
     pub fn write_every(mut self, longest: Duration) -> Self {
         self.write_every = longest.max(Duration::from_millis(21));
+        self
+    }
+
+    /// The share of writes to clusters that take up to 4 s, longer than some of their writers wait; 5 % by default.
+    pub fn slow_writes(mut self, share: f64) -> Self {
+        self.slow_writes = share;
         self
     }
 

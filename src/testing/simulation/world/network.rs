@@ -93,7 +93,7 @@ impl World<'_> {
                 answer
             }
         };
-        if self.random.f64() < self.loss {
+        if self.random.f64() < self.reply_loss {
             return;
         }
         let latency = self.latency();

@@ -137,7 +137,11 @@ impl World<'_> {
             Operation::GoRenews(cluster) => self.go_renews(cluster),
             Operation::GoWorks(cluster) => self.go_works(cluster),
             Operation::GoTakes(cluster) => self.go_takes(cluster),
-            Operation::Loss(probability) => self.loss = probability,
+            Operation::Loss(probability) => {
+                self.loss = probability;
+                self.reply_loss = probability;
+            }
+            Operation::LostReplies(probability) => self.reply_loss = probability,
             Operation::Refusals(probability) => self.refusals = probability,
             Operation::Deaf(peer, deaf) => self.on(peer, |world, number| {
                 world.processes[number].deaf = deaf;
@@ -228,6 +232,7 @@ impl World<'_> {
     fn heal_all(&mut self) {
         self.set_health(Health::Up);
         self.loss = 0.0;
+        self.reply_loss = 0.0;
         self.refusals = 0.0;
         for number in 0..self.processes.len() {
             if self.processes[number].life == Life::Dead {

@@ -29,6 +29,7 @@ impl World<'_> {
             deadline,
             revoked: false,
             draining: false,
+            ends_since: None,
             writes: Vec::new(),
             last_unanswered: None,
         };
@@ -128,8 +129,24 @@ impl World<'_> {
     }
 
     pub(super) fn ended(&mut self, number: ProcessNumber, cluster: usize, worker: u64) {
-        let known = self.processes[number].workers.get(&cluster);
-        if known.is_none_or(|known| known.number != worker) {
+        let now = self.now;
+        let Some(known) = self.processes[number].workers.get_mut(&cluster) else {
+            return;
+        };
+        if known.number != worker {
+            return;
+        }
+        let since = *known.ends_since.get_or_insert(now);
+        if !known.writes.is_empty() && !known.revoked && now - since < PATIENCE {
+            // It waits for its last answer.
+            self.after(
+                Duration::from_millis(1),
+                Event::Ended {
+                    process: number,
+                    cluster,
+                    worker,
+                },
+            );
             return;
         }
         self.give_up_writes(number, cluster);
@@ -153,7 +170,8 @@ impl World<'_> {
             return;
         };
         let unguarded = self.scenario.unguarded || process.deaf;
-        if known.permits(now) || unguarded {
+        let begins = known.ends_since.is_none() || unguarded;
+        if begins && (known.permits(now) || unguarded) {
             // Some writes fail at first, and a layer of the client tries them again.
             if self.random.f64() < 0.02 {
                 let pause =
@@ -211,7 +229,7 @@ impl World<'_> {
                 .write_begins(cluster, number, now, confirmed, allows);
         }
         // Some writes take longer than their writer waits.
-        let slow = self.random.f64() < 0.05;
+        let slow = self.random.f64() < self.scenario.slow_writes;
         let latency =
             Duration::from_micros(self.random.u64(200..if slow { 4_000_000 } else { 20_000 }));
         self.after(
@@ -285,3 +303,6 @@ impl World<'_> {
 }
 
 const GIVEN_UP: u64 = 0;
+
+/// How long a worker that ends waits for its last answers.
+const PATIENCE: Duration = Duration::from_millis(100);
