@@ -185,6 +185,8 @@ pub(crate) struct Claim {
     confirmed: Option<u64>,
     /// The last request had no answer, and no write had one since.
     unanswered: bool,
+    /// A renewal is due as soon as the request in flight was answered.
+    again: bool,
     conflicts: u32,
     backoff: Backoff,
     hold_off: Moment,
@@ -214,6 +216,7 @@ impl Claim {
             unsure: false,
             confirmed: None,
             unanswered: false,
+            again: false,
             conflicts: 0,
             backoff: Backoff::new(seed),
             hold_off: Moment::default(),
@@ -278,6 +281,8 @@ impl Claim {
 
     /// Renews at the next chance.
     pub(crate) fn renew_now(&mut self) {
+        // What is under way does not say yet what has changed.
+        self.again = self.in_flight.is_some();
         if let Some(tenure) = &mut self.tenure {
             tenure.renew_at = Moment::default();
         }

@@ -127,6 +127,17 @@ impl Timings {
         self.renew_interval
     }
 
+    /// The time between two renewals of the own peer Lease: shorter than R, so that answers which take a little longer
+    /// than the last one are no contact gap.
+    pub(crate) fn own_renew(&self) -> Duration {
+        self.renew_interval * 4 / 5
+    }
+
+    /// The longest pause between two attempts to renew the own peer Lease, on which everything else waits.
+    pub(crate) fn own_retry(&self) -> Duration {
+        self.renew_interval.min(Duration::from_secs(2))
+    }
+
     /// T: how long the answer to one request is waited for.
     pub(crate) fn request_timeout(&self) -> Duration {
         self.lease_duration / 5

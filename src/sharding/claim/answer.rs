@@ -80,7 +80,7 @@ impl Claim {
     pub(crate) fn answer(&mut self, sent: Moment, answer: Answer, env: &Env<'_>) -> Option<Change> {
         let request = self.in_flight.take()?;
         if matches!(request, InFlight::Probe) {
-            self.probe_at = env.now + env.timings.renew();
+            self.probe_at = sent + env.timings.own_renew();
         }
         if matches!(answer, Answer::Unknown(_)) {
             self.unanswered = true;
@@ -90,7 +90,7 @@ impl Claim {
         match answer {
             Answer::Unknown(text) => {
                 self.unsure = true;
-                self.backoff.fail(env.now, env.timings.renew());
+                self.backoff.fail(env.now, self.longest_pause(env));
                 self.report(text);
                 if env.mutants.has(Mutant::UnknownIsSuccess)
                     && let Some(tenure) = &mut self.tenure
@@ -147,7 +147,7 @@ impl Claim {
         self.conflicts += 1;
         let at_once = self.conflicts == 1 || matches!(request, InFlight::Delete);
         if !at_once {
-            self.backoff.fail(env.now, env.timings.renew());
+            self.backoff.fail(env.now, self.longest_pause(env));
         }
     }
 
@@ -221,6 +221,7 @@ impl Claim {
                 None
             }
             InFlight::Renew { .. } => {
+                let interval = self.interval(env);
                 let lost = self.observe(record, env);
                 self.succeeded();
                 let Some(tenure) = self.tenure.as_mut() else {
@@ -232,7 +233,10 @@ impl Claim {
                     false => sent,
                 };
                 tenure.deadline = from + work_time(env);
-                tenure.renew_at = sent + env.timings.renew();
+                tenure.renew_at = match std::mem::take(&mut self.again) {
+                    true => env.now,
+                    false => sent + interval,
+                };
                 lost.or(Some(Change::Renewed))
             }
             InFlight::Acquire { .. } | InFlight::Probe => {
@@ -255,7 +259,7 @@ impl Claim {
                     uid: record.uid.clone(),
                     transitions: record.transitions,
                     version: record.version,
-                    renew_at: sent + env.timings.renew(),
+                    renew_at: sent + self.interval(env),
                 };
                 // A watch can be faster than the answer, and show that it is lost already.
                 if !self
@@ -273,6 +277,20 @@ impl Claim {
                 self.succeeded();
                 held.then_some(Change::Released)
             }
+        }
+    }
+
+    fn interval(&self, env: &Env<'_>) -> Duration {
+        match self.cluster {
+            Some(_) => env.timings.renew(),
+            None => env.timings.own_renew(),
+        }
+    }
+
+    fn longest_pause(&self, env: &Env<'_>) -> Duration {
+        match self.cluster {
+            Some(_) => env.timings.renew(),
+            None => env.timings.own_retry(),
         }
     }
 

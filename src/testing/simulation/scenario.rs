@@ -49,7 +49,9 @@ pub struct Outcome {
     pub owners: BTreeMap<ClusterNumber, PeerNumber>,
     /// How long nobody worked on a cluster, each time that work on it began again.
     pub gaps: Vec<Duration>,
-    /// How long each [`Operation::ExpectOwned`] took.
+    /// How long it took in each [`Operation::ExpectOwned`] until every cluster had been worked on by somebody.
+    pub reached: Vec<Duration>,
+    /// How long each [`Operation::ExpectOwned`] took until all were worked on at the same time.
     pub took: Vec<Duration>,
     /// Reads of Leases that the API server was asked for.
     pub hub_reads: u64,
@@ -198,6 +200,7 @@ fn outcome(world: World<'_>) -> Outcome {
         tenures: world.observer.tenures,
         moves: world.observer.moves,
         owners: world.owners(),
+        reached: world.reached,
         took: world.took,
         gaps: world.observer.gaps,
         hub_reads,

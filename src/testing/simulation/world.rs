@@ -61,6 +61,8 @@ pub(super) struct World<'a> {
     hung: Vec<Event>,
     pub(super) observer: Observer,
     pub(super) trace: Option<Vec<String>>,
+    /// How long it took in each expectation until every cluster had been worked on.
+    pub(super) reached: Vec<Duration>,
     /// How long each expectation took.
     pub(super) took: Vec<Duration>,
 }
@@ -68,6 +70,10 @@ pub(super) struct World<'a> {
 struct Expectation {
     since: Duration,
     until: Duration,
+    /// The clusters that nobody was seen to work on since.
+    waiting: BTreeSet<usize>,
+    /// How long it took until somebody had worked on each.
+    reached: Duration,
 }
 
 /// How often an expectation is looked at.
@@ -111,6 +117,7 @@ impl<'a> World<'a> {
             observer: Observer::default(),
             trace: trace.then(Vec::new),
             took: Vec::new(),
+            reached: Vec::new(),
         };
         if scenario.clusters > 0 {
             world.name(scenario.clusters - 1);

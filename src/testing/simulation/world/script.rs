@@ -1,6 +1,6 @@
 //! Plays the operations of a scenario.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{Expectation, LOOK, World, hands::spoil};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     testing::simulation::{
         event::{Event, ProcessNumber},
         operation::Operation,
-        process::Life,
+        process::{Life, Worker},
         server::Health,
     },
 };
@@ -18,22 +18,27 @@ use crate::{
 impl World<'_> {
     /// Plays operations until one takes time.
     pub(super) fn next_operation(&mut self) {
-        if let Some(expectation) = &self.expecting {
-            let (since, until) = (expectation.since, expectation.until);
-            if let Some(missing) = self.unowned() {
-                if self.now < until {
+        if let Some(mut expectation) = self.expecting.take() {
+            let idle = self.idle();
+            let elapsed = self.now - expectation.since;
+            if !expectation.waiting.is_empty() {
+                expectation.waiting.retain(|cluster| idle.contains(cluster));
+                expectation.reached = elapsed;
+            }
+            if let Some(cluster) = idle.first() {
+                if self.now < expectation.until {
+                    self.expecting = Some(expectation);
                     self.after(LOOK, Event::Script);
                     return;
                 }
                 self.observer.violations.push(format!(
-                    "L1: {missing} at {:?}, {:?} after it was expected to be worked on",
-                    self.now,
-                    self.now - since
+                    "L1: nobody works on cluster-{cluster} at {:?}, {elapsed:?} after it was expected to be worked on",
+                    self.now
                 ));
                 return;
             }
-            self.took.push(self.now - since);
-            self.expecting = None;
+            self.took.push(elapsed);
+            self.reached.push(expectation.reached);
         }
         while let Some(operation) = self.script.next() {
             if let Some(trace) = &mut self.trace {
@@ -48,6 +53,8 @@ impl World<'_> {
                     self.expecting = Some(Expectation {
                         since: self.now,
                         until: self.now + *limit,
+                        waiting: self.clusters.clone(),
+                        reached: Duration::ZERO,
                     });
                     self.after(Duration::ZERO, Event::Script);
                     return;
@@ -305,20 +312,16 @@ impl World<'_> {
         self.on(peer, |world, number| world.step(number, input));
     }
 
-    /// A cluster on which no live process works; `None` when all are worked on.
-    fn unowned(&self) -> Option<String> {
+    /// The clusters on which no live process works.
+    fn idle(&self) -> BTreeSet<usize> {
         let worked_on = |cluster: &usize| {
             self.processes.iter().any(|process| {
                 let now = process.clock.local(self.now);
-                let works = |worker: &crate::testing::simulation::process::Worker| {
-                    !worker.draining && worker.permits(now)
-                };
+                let works = |worker: &Worker| !worker.draining && worker.permits(now);
                 process.is_running() && process.workers.get(cluster).is_some_and(works)
             })
         };
-        self.clusters
-            .iter()
-            .find(|cluster| !worked_on(cluster))
-            .map(|cluster| format!("nobody works on cluster-{cluster}"))
+        let clusters = self.clusters.iter().copied();
+        clusters.filter(|cluster| !worked_on(cluster)).collect()
     }
 }
