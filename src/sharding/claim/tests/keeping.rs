@@ -224,7 +224,7 @@ fn slowing_down_and_refusals_are_obeyed() {
     play.wait(2 * SECOND);
     play.request();
     play.answer(Duration::ZERO, Answer::Refused("forbidden".into()));
-    assert_eq!(play.pause(), play.timings.own_renew());
+    assert_eq!(play.pause(), play.timings.renew());
     assert_eq!(play.claim.take_problem().unwrap(), "forbidden");
     assert!(play.claim.tenure().is_some(), "not applied is not lost");
 }
