@@ -3,6 +3,7 @@
 //! `SIMULATION_SEED=n` plays one seed of the mixed runs, and `SIMULATION_SEEDS=n` so many of each.
 
 mod faults;
+mod hands;
 mod mixed;
 mod mutants;
 mod numbers;

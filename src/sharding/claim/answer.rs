@@ -80,7 +80,8 @@ impl Claim {
     pub(crate) fn answer(&mut self, sent: Moment, answer: Answer, env: &Env<'_>) -> Option<Change> {
         let request = self.in_flight.take()?;
         if matches!(request, InFlight::Probe) {
-            self.probe_at = sent + env.timings.own_renew();
+            // Often: one answer that comes late must not be a contact gap, which would begin the wait anew.
+            self.probe_at = sent + env.timings.own_renew() / 2;
         }
         if matches!(answer, Answer::Unknown(_)) {
             self.unanswered = true;

@@ -32,7 +32,11 @@ impl Coordinator {
         }
         let own = self.membership.own();
         let place = self.placed.iter().position(|peer| peer.id == *own);
-        let rank = place.and_then(|place| u32::try_from(place).ok());
+        let Some(rank) = place.and_then(|place| u32::try_from(place).ok()) else {
+            // Who is no peer itself has no say.
+            self.others.postpone(turn.now + self.timings.lease());
+            return;
+        };
         let fences = &self.fences;
         let needed = |peer: &Record| {
             let mut waited_for = fences.values().filter_map(Fence::waits_for);
@@ -40,8 +44,6 @@ impl Coordinator {
                 .any(|(holder, uid)| peer.holder.as_deref() == Some(holder) && *peer.uid == *uid)
         };
         let env = self.membership.env(turn.now, turn.wall, &self.timings);
-        // Who is no peer itself has no say.
-        let rank = rank.unwrap_or(u32::MAX / 1024);
         let requests = self.others.advance(rank, needed, &env);
         self.queue.extend(requests);
     }

@@ -94,6 +94,17 @@ impl Others {
         }
     }
 
+    /// Looks at none of them before `time`.
+    pub(super) fn postpone(&mut self, time: Moment) {
+        for due in self
+            .leases
+            .values_mut()
+            .filter_map(|other| other.due.as_mut())
+        {
+            *due = (*due).max(time);
+        }
+    }
+
     /// When one is to be looked at.
     pub(super) fn due(&self) -> Option<Moment> {
         self.leases.values().filter_map(|other| other.due).min()

@@ -57,6 +57,8 @@ pub struct Outcome {
     pub hub_reads: u64,
     /// Writes of Leases that the API server was asked for.
     pub hub_writes: u64,
+    /// The Leases that are there at the end.
+    pub leases: usize,
 }
 
 /// A run in which something did not hold.
@@ -191,6 +193,7 @@ impl Scenario {
 
 fn outcome(world: World<'_>) -> Outcome {
     let (hub_reads, hub_writes) = world.server_counts();
+    let leases = world.leases();
     Outcome {
         events: world.events,
         time: world.time(),
@@ -205,6 +208,7 @@ fn outcome(world: World<'_>) -> Outcome {
         gaps: world.observer.gaps,
         hub_reads,
         hub_writes,
+        leases,
     }
 }
 

@@ -166,6 +166,10 @@ impl<'a> World<'a> {
             .collect()
     }
 
+    pub(super) fn leases(&self) -> usize {
+        self.server.list().0.len()
+    }
+
     pub(super) fn server_counts(&self) -> (u64, u64) {
         (self.server.reads, self.server.writes)
     }

@@ -211,7 +211,7 @@ fn a_namesakes_peer_lease_is_waited_for_with_signs_of_life() {
     // A POST that is meant to fail.
     assert!(matches!(play.request(), Request::Create(_)));
     play.answer(Duration::ZERO, Answer::AlreadyExists);
-    assert_eq!(play.pause(), play.timings.own_renew());
+    assert_eq!(play.pause(), play.timings.own_renew() / 2);
 }
 
 #[test]

@@ -34,6 +34,7 @@ impl World<'_> {
         if !free {
             return;
         }
+        let renews = known.as_ref().is_some_and(|record| record.holder.is_some());
         let content = Box::new(Content {
             holder: "go-0".into(),
             transitions: 0,
@@ -51,7 +52,11 @@ impl World<'_> {
             },
         };
         self.server.apply(&lease, &request);
-        self.go_works(cluster);
+        if renews {
+            self.wake_watches();
+        } else {
+            self.go_works(cluster);
+        }
     }
 
     pub(super) fn go_works(&mut self, cluster: usize) {
