@@ -169,6 +169,12 @@ pub(crate) fn find(group: &str, version: &str, plural: &str) -> Option<&'static 
     KINDS.iter().find(wanted).copied()
 }
 
+/// The kind of this name, which must be one.
+pub(crate) fn named(name: &str) -> &'static Kind {
+    let wanted = |kind: &&&Kind| kind.kind == name;
+    KINDS.iter().find(wanted).copied().unwrap_or(&NAMESPACE)
+}
+
 // === impl Kind ===
 
 impl Kind {

@@ -40,6 +40,11 @@
 //! except that the words of a JSON parser are ours, that numbers which are none and a `resourceVersion` in a POST give 400
 //! where the real server says 500, and that paths without a kind get a `Status` too.
 //!
+//! # What can go wrong
+//! [`Faults`] stands between clients and the server: delayed, lost, held and refused requests, lost replies, broken and
+//! silent watches, outages, and a store that is down while lists go on. Its rules select requests by verb, kind, name and
+//! user, come and go at run time, and are reproducible from a seed.
+//!
 //! # What is missing
 //! - Status and scale subresources, server-side apply, strategic merge patches (415), paging (`limit` is ignored, which
 //!   servers may do), tables, custom resources, protobuf bodies
@@ -56,6 +61,7 @@ struct Readme;
 
 mod decode;
 mod discovery;
+mod faults;
 mod kinds;
 mod meta;
 mod patch;
@@ -72,6 +78,7 @@ mod view;
 mod watch;
 
 pub use self::{
+    faults::{ApiCall, End, Fault, Faults, Faulty, Outage, Rule, RuleId, StoreDown, Verb},
     sandbox::{Body, Sandbox, SandboxBuilder},
     server::Server,
 };

@@ -1,25 +1,23 @@
 //! The server on a socket.
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use futures_util::StreamExt;
-use http::Request;
+use http::{Request, Response};
 use http_body::Body as _;
 use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use kube::config::Kubeconfig;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::{BoxError, Service, ServiceExt};
 
-use crate::{
-    sandbox::{Body, Sandbox},
-    service,
-};
+use crate::sandbox::Body;
 
 /// How long [`Server::shutdown`] waits for connections before it lets go of them.
 const GRACE: Duration = Duration::from_secs(1);
@@ -40,7 +38,8 @@ pub struct Server {
 // === impl Server ===
 
 impl Server {
-    pub(crate) fn start(sandbox: Sandbox, listener: TcpListener) -> io::Result<Self> {
+    /// Serves `service`; where it fails, the connection breaks without a reply.
+    pub(crate) fn start(service: impl Answers, listener: TcpListener) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let (stop, cut, connections) = (
             CancellationToken::new(),
@@ -48,7 +47,7 @@ impl Server {
             TaskTracker::new(),
         );
         let acceptor = accept(
-            sandbox,
+            service,
             listener,
             stop.clone(),
             cut.clone(),
@@ -78,11 +77,21 @@ impl Server {
     /// How to reach the server, for [`kube::Client::try_from`]; written as JSON it is a file that `kubectl` reads too.
     #[must_use]
     pub fn kubeconfig(&self) -> Kubeconfig {
+        self.kubeconfig_with(&json!({}))
+    }
+
+    /// The same for a user with a name, which is sent as the bearer token: [`Faults`](crate::Faults) can be meant for it.
+    #[must_use]
+    pub fn kubeconfig_for(&self, user: &str) -> Kubeconfig {
+        self.kubeconfig_with(&json!({"token": user}))
+    }
+
+    fn kubeconfig_with(&self, user: &Value) -> Kubeconfig {
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "sandbox", "cluster": {"server": self.url()}}],
-            "users": [{"name": "sandbox", "user": {}}],
+            "users": [{"name": "sandbox", "user": user}],
             "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": "sandbox"}}],
             "current-context": "sandbox",
         });
@@ -108,8 +117,25 @@ impl Drop for Server {
     }
 }
 
+/// What can be put on a socket.
+pub(crate) trait Answers:
+    Service<Request<Incoming>, Response = Response<Body>, Error: Into<BoxError>, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
 async fn accept(
-    sandbox: Sandbox,
+    service: impl Answers,
     listener: TcpListener,
     stop: CancellationToken,
     cut: CancellationToken,
@@ -118,7 +144,7 @@ async fn accept(
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, _)) => {
-                let connection = converse(sandbox.clone(), stream, stop.clone());
+                let connection = converse(service.clone(), stream, stop.clone());
                 connections.spawn(cut.clone().run_until_cancelled_owned(connection));
             }
             Err(error) => {
@@ -131,14 +157,13 @@ async fn accept(
 }
 
 /// Answers the requests of one connection.
-async fn converse(sandbox: Sandbox, stream: TcpStream, stop: CancellationToken) {
+async fn converse<S: Answers>(service: S, stream: TcpStream, stop: CancellationToken) {
     // Small replies are not to wait for each other; a socket that refuses this works as well.
     let _ = stream.set_nodelay(true);
     let until = stop.clone();
     let answer = service_fn(move |request: Request<Incoming>| {
-        let reply = service::answer(sandbox.clone(), request);
-        let stop = stop.clone();
-        async move { Ok::<_, Infallible>(reply.await.map(|body| end_with(body, stop))) }
+        let (reply, stop) = (service.clone().oneshot(request), stop.clone());
+        async move { Ok::<_, S::Error>(reply.await?.map(|body| end_with(body, stop))) }
     });
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
     tokio::pin!(connection);

@@ -18,7 +18,7 @@ use crate::{
     status::ApiError,
     store::{Call, Deleted, Intent, Preconditions},
     view::{self, View},
-    watch,
+    watch::{self, Horizon},
 };
 
 /// The largest body of a request, as the API server has it.
@@ -30,6 +30,8 @@ struct ApiRequest {
     headers: HeaderMap,
     query: Query,
     body: Bytes,
+    /// What the reader is shown, when that is not the present.
+    horizon: Option<Horizon>,
 }
 
 /// Answers a request; a refusal is a reply too.
@@ -38,24 +40,21 @@ where
     B: http_body::Body,
     B::Error: Into<BoxError>,
 {
-    let (parts, body) = request.into_parts();
-    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-    let reply = match read(body).await {
-        Ok(body) => route(&sandbox, parts, body),
-        Err(error) => Err(error),
-    };
-    let reply = reply.unwrap_or_else(|error| json_reply(error.code, &error.to_json()));
-    tracing::debug!(%method, path, code = reply.status().as_u16(), "answered");
-    reply
+    match read(request).await {
+        Ok(request) => handle(&sandbox, request, None),
+        Err(error) => refuse(&error),
+    }
 }
 
-async fn read<B>(body: B) -> Result<Bytes, ApiError>
+/// Reads a request completely.
+pub(crate) async fn read<B>(request: Request<B>) -> Result<Request<Bytes>, ApiError>
 where
     B: http_body::Body,
     B::Error: Into<BoxError>,
 {
+    let (parts, body) = request.into_parts();
     match Limited::new(body, BODY_LIMIT).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
+        Ok(body) => Ok(Request::from_parts(parts, body.to_bytes())),
         Err(error) if error.is::<LengthLimitError>() => Err(ApiError::body_too_large(BODY_LIMIT)),
         Err(error) => Err(ApiError::bad_request(format!(
             "cannot read the body: {error}"
@@ -63,13 +62,37 @@ where
     }
 }
 
-fn route(sandbox: &Sandbox, parts: Parts, body: Bytes) -> Result<Response<Body>, ApiError> {
+/// Answers a request at once; lists and watches show nothing beyond `horizon`.
+pub(crate) fn handle(
+    sandbox: &Sandbox,
+    request: Request<Bytes>,
+    horizon: Option<Horizon>,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    let reply = route(sandbox, parts, body, horizon).unwrap_or_else(|error| refuse(&error));
+    tracing::debug!(%method, path, code = reply.status().as_u16(), "answered");
+    reply
+}
+
+/// The reply that refuses a request.
+pub(crate) fn refuse(error: &ApiError) -> Response<Body> {
+    json_reply(error.code, &error.to_json())
+}
+
+fn route(
+    sandbox: &Sandbox,
+    parts: Parts,
+    body: Bytes,
+    horizon: Option<Horizon>,
+) -> Result<Response<Body>, ApiError> {
     let route = Route::parse(parts.uri.path()).ok_or_else(ApiError::unknown_path)?;
     let request = ApiRequest {
         query: Query::parse(parts.uri.query().unwrap_or_default()),
         method: parts.method,
         headers: parts.headers,
         body,
+        horizon,
     };
     let aggregated = || view::prefers_aggregated(&request.headers);
     let about = match route {
@@ -158,14 +181,14 @@ impl ApiRequest {
     ) -> Result<Response<Body>, ApiError> {
         let options = self.query.list_options(namespace)?;
         if options.watch {
-            let lines = watch::open(sandbox, kind, view, options);
+            let lines = watch::open(sandbox, kind, view, options, self.horizon.clone());
             let body = StreamBody::new(lines).map_err(never).boxed_unsync();
             return Ok(with_type(StatusCode::OK, "application/json", body));
         }
         let store = sandbox.store();
-        let version = store.version();
+        let version = store.version().min(watch::limit(self.horizon.as_ref()));
         check_reached(options.version, version)?;
-        let objects = store.list(kind, &options.selection);
+        let objects = store.list_at(kind, &options.selection, version);
         drop(store);
         Ok(object_reply(StatusCode::OK, view.list(&objects, version)))
     }

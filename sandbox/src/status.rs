@@ -180,6 +180,36 @@ impl ApiError {
         error
     }
 
+    /// The server is too busy; the client should come again after some seconds.
+    pub(crate) fn throttled(retry_after: u32) -> Self {
+        let message = "Too many requests, please try again later.";
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
+        error.details = Some(json!({"retryAfterSeconds": retry_after}));
+        error
+    }
+
+    /// A refusal with a code of one's own; Kubernetes has a reason for most.
+    pub(crate) fn with_code(code: StatusCode) -> Self {
+        let (reason, message) = match code.as_u16() {
+            401 => ("Unauthorized", "Unauthorized"),
+            403 => ("Forbidden", "forbidden: the user has no right to do this"),
+            500 => (
+                "InternalError",
+                "Internal error occurred: etcdserver: no leader",
+            ),
+            503 => (
+                "ServiceUnavailable",
+                "the server is currently unable to handle the request",
+            ),
+            504 => (
+                "Timeout",
+                "the server was unable to return a response in the time allotted",
+            ),
+            _ => ("", "the server has refused the request"),
+        };
+        Self::new(code, reason, message)
+    }
+
     pub(crate) fn unsupported_media_type(accepted: &str) -> Self {
         let message = format!(
             "the body of the request was in an unknown format - accepted media types include: {accepted}"

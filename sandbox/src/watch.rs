@@ -35,6 +35,9 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// How many events are taken from the store at once.
 const BATCH: usize = 256;
 
+/// The newest version that a reader is shown, while there is one; it may change under an open watch.
+pub(crate) type Horizon = watch::Receiver<Option<u64>>;
+
 /// An open watch.
 #[derive(Debug)]
 struct Watch {
@@ -47,6 +50,7 @@ struct Watch {
     /// What is to be sent next, in order.
     ready: VecDeque<Outgoing>,
     news: watch::Receiver<u64>,
+    horizon: Option<Horizon>,
     bookmarks: bool,
     next_bookmark: Instant,
     end: Instant,
@@ -66,8 +70,9 @@ pub(crate) fn open(
     kind: &'static Kind,
     view: View,
     options: ListOptions,
+    horizon: Option<Horizon>,
 ) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + use<> {
-    let watch = Watch::open(sandbox, kind, view, options);
+    let watch = Watch::open(sandbox, kind, view, options, horizon);
     stream::unfold(watch, async |mut watch| {
         let line = watch.next().await?;
         Some((Ok(Frame::data(line)), watch))
@@ -77,13 +82,19 @@ pub(crate) fn open(
 // === impl Watch ===
 
 impl Watch {
-    fn open(sandbox: &Sandbox, kind: &'static Kind, view: View, options: ListOptions) -> Self {
+    fn open(
+        sandbox: &Sandbox,
+        kind: &'static Kind,
+        view: View,
+        options: ListOptions,
+        horizon: Option<Horizon>,
+    ) -> Self {
         let from_now = options.version.is_none_or(|version| version == 0);
         let initial = options.send_initial_events.unwrap_or(from_now);
 
         // One lock for the present objects, their version and the signal: nothing falls between them.
         let mut store = sandbox.store();
-        let current = store.version();
+        let current = store.version().min(limit(horizon.as_ref()));
         let mut version = options
             .version
             .filter(|version| *version > 0)
@@ -95,7 +106,7 @@ impl Watch {
             let error = ApiError::too_large_version(version, current);
             ready.push_back(Outgoing::Line(view::error_line(&error)));
         } else if initial {
-            let objects = store.list(kind, &options.selection).into_iter();
+            let objects = store.list_at(kind, &options.selection, current).into_iter();
             ready.extend(objects.map(|object| Outgoing::Event(Word::Added, object)));
             version = current;
             if options.bookmarks {
@@ -114,6 +125,7 @@ impl Watch {
             version,
             ready,
             news,
+            horizon,
             bookmarks: options.bookmarks,
             next_bookmark: now + BOOKMARK_PERIOD,
             end: now
@@ -139,6 +151,9 @@ impl Watch {
             // Time first, then the signal, then the events: what comes later is news for the next round.
             let now = Instant::now();
             self.news.borrow_and_update();
+            if let Some(horizon) = &mut self.horizon {
+                horizon.borrow_and_update();
+            }
             self.pull();
             if self.ended {
                 // The history was lost, and a refusal is the last word.
@@ -155,8 +170,12 @@ impl Watch {
 
     /// Takes events from the store until some concern this watch or there are no more.
     fn pull(&mut self) {
+        let until = limit(self.horizon.as_ref());
         while self.ready.is_empty() {
-            let since = self.sandbox.store().since(self.kind, self.version, BATCH);
+            let since = self
+                .sandbox
+                .store()
+                .since(self.kind, self.version, until, BATCH);
             match since {
                 Since::Events { events, version } => {
                     let complete = events.is_empty();
@@ -189,6 +208,7 @@ impl Watch {
         };
         tokio::select! {
             _ = self.news.changed() => {}
+            () = moved(self.horizon.as_mut()) => {}
             () = sleep_until(alarm) => {}
         }
     }
@@ -200,6 +220,23 @@ impl Watch {
             self.ready.push_back(Outgoing::Line(line));
         }
     }
+}
+
+/// The newest version that may be shown.
+pub(crate) fn limit(horizon: Option<&Horizon>) -> u64 {
+    horizon
+        .and_then(|horizon| *horizon.borrow())
+        .unwrap_or(u64::MAX)
+}
+
+/// Completes when the horizon moves; never when nobody can move it.
+async fn moved(horizon: Option<&mut Horizon>) {
+    if let Some(horizon) = horizon
+        && horizon.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// What an event means to a client that sees only the selected objects.

@@ -62,7 +62,7 @@ pub(crate) struct Event {
     pub change: Change,
     /// The new state, or the last one of a deleted object; it carries the version of the event.
     pub object: Arc<Object>,
-    /// The state before a modification.
+    /// The state before a modification or a deletion.
     pub before: Option<Arc<Object>>,
 }
 
@@ -127,6 +127,40 @@ impl Store {
         object.ok_or_else(|| ApiError::not_found(kind, name))
     }
 
+    /// The selected objects in the order of namespace and name, as they were at `version`.
+    ///
+    /// What is not in the history any more counts as unchanged.
+    pub(crate) fn list_at(
+        &self,
+        kind: &Kind,
+        selection: &Selection,
+        version: u64,
+    ) -> Vec<Arc<Object>> {
+        let Some(shelf) = self.shelves.get(kind.shelf) else {
+            return Vec::new();
+        };
+        if shelf
+            .log
+            .back()
+            .is_none_or(|newest| newest.version <= version)
+        {
+            return self.list(kind, selection);
+        }
+        let mut objects = shelf.objects.clone();
+        for event in shelf.log.iter().rev() {
+            if event.version <= version {
+                break;
+            }
+            let key = Key::of(event.object.value());
+            match &event.before {
+                Some(before) => objects.insert(key, before.clone()),
+                None => objects.remove(&key),
+            };
+        }
+        let selected = |object: &Arc<Object>| selection.matches(object.value());
+        objects.into_values().filter(selected).collect()
+    }
+
     /// The selected objects in the order of namespace and name, as of [`version`](Self::version).
     pub(crate) fn list(&self, kind: &Kind, selection: &Selection) -> Vec<Arc<Object>> {
         let Some(shelf) = self.shelves.get(kind.shelf) else {
@@ -144,8 +178,8 @@ impl Store {
         }
     }
 
-    /// At most `limit` events after `version`.
-    pub(crate) fn since(&self, kind: &Kind, version: u64, limit: usize) -> Since {
+    /// At most `limit` events after `version`, up to the version `until`.
+    pub(crate) fn since(&self, kind: &Kind, version: u64, until: u64, limit: usize) -> Since {
         let empty = VecDeque::new();
         let shelf = self.shelves.get(kind.shelf);
         let forgotten = shelf.map_or(0, |shelf| shelf.forgotten);
@@ -154,10 +188,15 @@ impl Store {
         }
         let log = shelf.map_or(&empty, |shelf| &shelf.log);
         let start = log.partition_point(|event| event.version <= version);
-        let events: Vec<_> = log.range(start..).take(limit).cloned().collect();
+        let end = log.partition_point(|event| event.version <= until);
+        let events: Vec<_> = log
+            .range(start..end.max(start))
+            .take(limit)
+            .cloned()
+            .collect();
         let version = match events.last() {
-            Some(last) if start + events.len() < log.len() => last.version,
-            _ => version.max(self.version),
+            Some(last) if start + events.len() < end => last.version,
+            _ => version.max(self.version.min(until)),
         };
         Since::Events { events, version }
     }
@@ -210,7 +249,7 @@ impl Store {
             version: self.version,
             change: Change::Deleted,
             object: Arc::new(last.at(self.version)),
-            before: None,
+            before: Some(last),
         };
         shelf.record(event, self.history);
     }
@@ -280,5 +319,10 @@ impl Key {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         }
+    }
+
+    /// The place of an object.
+    fn of(object: &Value) -> Self {
+        Self::new(meta::text(object, "namespace"), meta::text(object, "name"))
     }
 }
