@@ -1,27 +1,24 @@
 //! Replicas of a small program that notes what it does.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
-
-use http_body_util::{BodyExt, Full};
 
 use k8s_openapi::api::{
     coordination::v1::Lease,
     core::v1::{ConfigMap, Namespace},
 };
-use kube::{Api, Client, ResourceExt, api::PostParams, client::Body};
-use kube_sandbox::Sandbox;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{Patch, PostParams},
+};
+use kube_sandbox::{Faults, Sandbox};
 use multicluster::{
-    Action, BoxError, Context, Controller, Engagement, Manager, Sharding, clock::TokioClock,
-    for_each_cluster, providers::NamespaceProvider, sharding::Timings,
+    Action, BoxError, Context, Controller, Engagement, FencingToken, Manager, Sharding,
+    clock::TokioClock, for_each_cluster, providers::NamespaceProvider, sharding::Timings,
 };
 use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
-use tower::{Service, service_fn};
 
 /// The Lease duration of these tests.
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
@@ -33,6 +30,7 @@ pub(crate) struct Note {
     pub(crate) peer: String,
     pub(crate) cluster: String,
     pub(crate) what: What,
+    pub(crate) token: Option<FencingToken>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +46,8 @@ pub(crate) struct Fleet {
     pub(crate) sandbox: Sandbox,
     clock: TokioClock,
     notes: Arc<Mutex<Vec<Note>>>,
-    /// While set, every request of a replica is refused with 403.
-    pub(crate) forbids: Arc<AtomicBool>,
+    /// What goes wrong between the replicas and the server; the peer is the user.
+    pub(crate) faults: Faults,
 }
 
 /// A running replica; dropped, it dies without a word.
@@ -58,28 +56,22 @@ pub(crate) struct Replica {
     task: JoinHandle<multicluster::Result<()>>,
 }
 
-/// What an API server answers to somebody without the right.
-fn forbidden() -> http::Response<kube_sandbox::Body> {
-    let status = serde_json::json!({
-        "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403,
-        "message": "leases.coordination.k8s.io is forbidden: User \"replica\" cannot update resource",
-    });
-    let body = Full::from(status.to_string()).map_err(|never| match never {});
-    let mut response = http::Response::new(body.boxed_unsync());
-    *response.status_mut() = http::StatusCode::FORBIDDEN;
-    response
-}
-
 // === impl Fleet ===
 
 impl Fleet {
     /// A server with these namespaces beside its own four, each with a ConfigMap `first`.
     pub(crate) async fn new(namespaces: &[&str]) -> Self {
+        Self::seeded(namespaces, 1).await
+    }
+
+    /// The same with faults that follow from `seed`.
+    pub(crate) async fn seeded(namespaces: &[&str], seed: u64) -> Self {
+        let sandbox = Sandbox::new();
         let fleet = Self {
-            sandbox: Sandbox::new(),
+            faults: Faults::new(&sandbox, seed),
+            sandbox,
             clock: TokioClock::new(),
             notes: Arc::default(),
-            forbids: Arc::default(),
         };
         for name in namespaces {
             fleet.create_namespace(name).await;
@@ -88,22 +80,9 @@ impl Fleet {
         fleet
     }
 
+    /// A client past all faults.
     pub(crate) fn client(&self) -> Client {
         self.sandbox.client()
-    }
-
-    fn client_of_replica(&self) -> Client {
-        let (sandbox, forbids) = (self.sandbox.clone(), self.forbids.clone());
-        let send = move |request: http::Request<Body>| {
-            let (mut sandbox, forbids) = (sandbox.clone(), forbids.clone());
-            async move {
-                if forbids.load(Ordering::SeqCst) {
-                    return Ok(forbidden());
-                }
-                sandbox.call(request).await
-            }
-        };
-        Client::new(service_fn(send), "default")
     }
 
     pub(crate) async fn create_namespace(&self, name: &str) {
@@ -120,6 +99,16 @@ impl Fleet {
         object.metadata.name = Some(name.to_owned());
         Api::namespaced(self.client(), namespace)
             .create(&PostParams::default(), &object)
+            .await
+            .unwrap();
+    }
+
+    /// Changes the ConfigMap `first` of a namespace.
+    pub(crate) async fn touch(&self, namespace: &str) {
+        let now = format!("{:?}", Instant::now());
+        let patch = serde_json::json!({"metadata": {"annotations": {"touched": now}}});
+        let maps: Api<ConfigMap> = Api::namespaced(self.client(), namespace);
+        maps.patch("first", &Default::default(), &Patch::Merge(patch))
             .await
             .unwrap();
     }
@@ -181,7 +170,7 @@ impl Fleet {
     where
         F: Future<Output = Result<Action, BoxError>> + Send + 'static,
     {
-        let sharding = Sharding::with_client(self.client_of_replica(), "mcr")
+        let sharding = Sharding::with_client(self.faults.client(peer), "mcr")
             .peer(peer)
             .lease_namespace("kube-system")
             .timings(Timings::new(LEASE))
@@ -189,20 +178,25 @@ impl Fleet {
         let (fleet, name) = (self.clone(), peer.to_owned());
         let reconcile = move |context: Context<ConfigMap>| {
             let what = What::Reconciled(context.key().name.clone());
-            fleet.note(&name, context.cluster_name().as_str(), what);
+            let cluster = context.cluster_name().as_str();
+            fleet.note(&name, cluster, what, context.token());
             work(context)
         };
         let (fleet, name) = (self.clone(), peer.to_owned());
         let engage = move |engagement: Engagement| {
             let (fleet, name) = (fleet.clone(), name.clone());
             async move {
-                fleet.note(&name, engagement.name().as_str(), What::Engaged);
+                let note = |what| {
+                    let cluster = engagement.name().as_str();
+                    fleet.note(&name, cluster, what, engagement.token());
+                };
+                note(What::Engaged);
                 engagement.cancelled().await;
-                fleet.note(&name, engagement.name().as_str(), What::Ended);
+                note(What::Ended);
                 Ok::<_, BoxError>(())
             }
         };
-        let manager = Manager::builder(NamespaceProvider::new(self.client_of_replica()))
+        let manager = Manager::builder(NamespaceProvider::new(self.faults.client(peer)))
             .sharding(settings(sharding))
             .with(for_each_cluster("notes", engage))
             .with(Controller::new("config-maps", reconcile))
@@ -228,12 +222,13 @@ impl Fleet {
         self.notes.lock().unwrap().clear();
     }
 
-    fn note(&self, peer: &str, cluster: &str, what: What) {
+    fn note(&self, peer: &str, cluster: &str, what: What, token: Option<FencingToken>) {
         self.notes.lock().unwrap().push(Note {
             at: Instant::now(),
             peer: peer.to_owned(),
             cluster: cluster.to_owned(),
             what,
+            token,
         });
     }
 }

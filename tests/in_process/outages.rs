@@ -1,6 +1,8 @@
 //! What a replica does when the API server refuses it at run time.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
+
+use kube_sandbox::{Fault, Rule};
 
 use crate::fleet::{Fleet, LEASE, What};
 
@@ -16,7 +18,7 @@ async fn rights_that_are_taken_away_pause_the_work_until_they_are_given_back() {
             fleet.noted("zoo", &first) == ["a"]
         })
         .await;
-    fleet.forbids.store(true, Ordering::SeqCst);
+    let forbidden = fleet.faults.add(Rule::new(Fault::Status(403)));
     tokio::time::sleep(LEASE).await;
     // The watch still shows changes; the fence was not renewed, so nobody works on them.
     fleet.create_config_map("zoo", "second").await;
@@ -25,7 +27,7 @@ async fn rights_that_are_taken_away_pause_the_work_until_they_are_given_back() {
     assert!(fleet.noted("zoo", &second).is_empty());
     assert!(!replica.has_ended(), "refusals are retried for ever");
 
-    fleet.forbids.store(false, Ordering::SeqCst);
+    fleet.faults.remove(forbidden);
     fleet
         .until(20 * SECOND, "work goes on", async || {
             !fleet.noted("zoo", &second).is_empty()
