@@ -5,6 +5,9 @@
 mod blocking;
 mod controllers;
 mod fleet;
+mod hidden_retries;
 mod namespaces;
 mod outages;
 mod ownership;
+mod requests;
+mod watches;
