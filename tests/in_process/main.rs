@@ -4,10 +4,12 @@
 
 mod blocking;
 mod controllers;
+mod dead_connections;
 mod fleet;
 mod hidden_retries;
 mod namespaces;
 mod outages;
 mod ownership;
 mod requests;
+mod soak;
 mod watches;
