@@ -27,13 +27,13 @@ async fn two() -> (Fleet, Replica, Replica) {
 }
 
 /// Watches of Leases by "a".
-fn of_a(fault: Fault) -> Rule {
+fn leases_of_a(fault: Fault) -> Rule {
     Rule::new(fault).kind("Lease").user("a")
 }
 
 /// Cuts what is open now, and nothing that is opened later.
 fn cut_open_watches(fleet: &Fleet) {
-    let cut = fleet.faults.add(of_a(Fault::CutWatch {
+    let cut = fleet.faults.add(leases_of_a(Fault::CutWatch {
         after: Duration::ZERO..=Duration::ZERO,
         end: End::Broken,
     }));
@@ -58,7 +58,7 @@ async fn owns_all(fleet: &Fleet, peer: &str) -> bool {
 async fn lists_that_fail_are_asked_for_every_second_or_two_and_work_again_soon() {
     let (fleet, a, b) = two().await;
     fleet.faults.forget_calls();
-    let failing = of_a(Fault::Status(500)).verbs([Verb::List, Verb::Watch]);
+    let failing = leases_of_a(Fault::Status(500)).verbs([Verb::List, Verb::Watch]);
     let failing = fleet.faults.add(failing);
     cut_open_watches(&fleet);
     tokio::time::sleep(60 * SECOND).await;
@@ -85,7 +85,7 @@ async fn lists_that_fail_are_asked_for_every_second_or_two_and_work_again_soon()
 async fn a_watch_that_ends_or_breaks_is_followed_by_another() {
     let (fleet, a, b) = two().await;
     // As a load balancer with an idle limit does.
-    fleet.faults.add(of_a(Fault::CutWatch {
+    fleet.faults.add(leases_of_a(Fault::CutWatch {
         after: Duration::ZERO..=5 * SECOND,
         end: End::Clean,
     }));
@@ -106,7 +106,7 @@ async fn a_watch_that_is_silent_is_replaced_within_a_renewal() {
     let (fleet, a, b) = two().await;
     // Between two renewals: what is owed from before would be found earlier.
     fleet.faults.forget_calls();
-    let silent = fleet.faults.add(of_a(Fault::StallWatch));
+    let silent = fleet.faults.add(leases_of_a(Fault::StallWatch));
     assert_eq!(fleet.faults.remove(silent), 1);
     let start = Instant::now();
     // R until the next renewal, and T for it to come back.
@@ -125,26 +125,32 @@ async fn a_watch_that_is_silent_is_replaced_within_a_renewal() {
 #[tokio::test(start_paused = true)]
 async fn one_whose_watch_was_silent_makes_way_for_a_newcomer_and_replaces_the_dead() {
     let (fleet, a, b) = two().await;
-    let silent = fleet.faults.add(of_a(Fault::StallWatch));
+    let silent = fleet.faults.add(leases_of_a(Fault::StallWatch).user("b"));
     fleet.faults.remove(silent);
+    // b has most clusters, and c the first right to some of them.
+    let mut of_b = fleet.holders().await;
+    of_b.retain(|(_, holder)| holder == "b");
     let newcomer = fleet.start("c");
     fleet
-        .until(10 * SECOND, "c has clusters of a", async || {
+        .until(10 * SECOND, "c has clusters of b", async || {
             let holders = fleet.holders().await;
-            holders.iter().filter(|(_, holder)| holder == "c").count() >= 2
+            let moved = |(cluster, _): &(String, String)| {
+                holders.contains(&(cluster.clone(), "c".to_owned()))
+            };
+            of_b.iter().any(moved)
         })
         .await;
     // Once more, while another peer dies.
-    let silent = fleet.faults.add(of_a(Fault::StallWatch));
+    let silent = fleet.faults.add(leases_of_a(Fault::StallWatch).user("b"));
     fleet.faults.remove(silent);
-    drop(b);
+    drop(a);
     let took = fleet
-        .until(2 * LEASE, "b is replaced", async || {
+        .until(2 * LEASE, "a is replaced", async || {
             let holders = fleet.holders().await;
-            holders.iter().all(|(_, holder)| holder != "b")
+            holders.iter().all(|(_, holder)| holder != "a")
         })
         .await;
     // A lease, and the time until the silence is noticed.
     assert!(took <= LEASE + 4 * SECOND, "{took:?}");
-    drop((a, newcomer));
+    drop((b, newcomer));
 }
