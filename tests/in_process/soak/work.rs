@@ -50,7 +50,7 @@ pub(super) struct Writes {
 // === impl Work ===
 
 impl Work {
-    /// A reconcile of `peer`: some writes that carry the token, with pauses between them.
+    /// A reconcile of `peer`: a write that carries the token, and then something that takes time.
     pub(super) async fn reconcile(
         self,
         peer: &'static str,
@@ -59,21 +59,19 @@ impl Work {
         let token = context.token().unwrap().0;
         let _running = self.begin(peer, &context, token);
         let maps: Api<ConfigMap> = Api::default_namespaced(context.client());
-        // Mostly short; one in eight lasts for longer than a Lease.
-        let rounds = match fastrand::u8(..8) {
-            0 => 20,
-            _ => 2,
+        let patch = serde_json::json!({"data": {"token": token.to_string()}});
+        maps.patch(
+            &context.key().name,
+            &Default::default(),
+            &Patch::Merge(patch),
+        )
+        .await?;
+        // Mostly short; one in eight lasts for longer than a Lease, and would not notice by a write that it is over.
+        let rest = match fastrand::u8(..8) {
+            0 => 6_000,
+            _ => 300,
         };
-        for _ in 0..rounds {
-            let patch = serde_json::json!({"data": {"token": token.to_string()}});
-            maps.patch(
-                &context.key().name,
-                &Default::default(),
-                &Patch::Merge(patch),
-            )
-            .await?;
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
+        tokio::time::sleep(Duration::from_millis(rest)).await;
         Ok(Action::requeue(Duration::from_millis(500)))
     }
 
