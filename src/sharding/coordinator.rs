@@ -237,6 +237,7 @@ impl Coordinator {
             wall,
             out: Vec::new(),
             membership_changed: false,
+            wakes: false,
         };
         if self.membership.due().is_some_and(|due| due <= now) {
             self.membership(membership::Event::Tick, &mut turn);
@@ -244,6 +245,9 @@ impl Coordinator {
         self.take_in(input, &mut turn);
         if turn.membership_changed {
             self.look_around(&mut turn);
+        }
+        if std::mem::take(&mut turn.wakes) {
+            self.all_fences(&fence::Event::Wake, &mut turn);
         }
         self.run_timers(&mut turn);
         self.clean_up(&mut turn);
@@ -371,7 +375,8 @@ impl Coordinator {
                     request,
                 }),
                 membership::Command::RestartWatch => turn.out.push(Command::RestartWatch),
-                membership::Command::Wake => self.all_fences(&fence::Event::Wake, turn),
+                // Only once the placement is up to date: this peer may just have come back into it.
+                membership::Command::Wake => turn.wakes = true,
                 membership::Command::Replaced => turn.out.push(Command::Replaced),
                 membership::Command::Left => turn.out.push(Command::Left),
                 membership::Command::Report(text) => turn.out.push(Command::Report(None, text)),
@@ -401,6 +406,8 @@ struct Turn {
     out: Vec<Command>,
     /// Whether membership has heard something, so that the fleet may look otherwise.
     membership_changed: bool,
+    /// Whether the API server answers again.
+    wakes: bool,
 }
 
 /// How long a leaving peer waits for its last answers.
