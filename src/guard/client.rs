@@ -3,6 +3,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{Method, Request, Response, header};
@@ -33,14 +34,14 @@ async fn send(
     let response = if is_write(&request) {
         guard.check()?;
         let write = guard.begin_write();
-        let response = guard.run(base.send(request)).await??;
+        let response = guard.run(answered(&base, request)).await??;
         write.answered();
         response
     } else {
         tokio::select! {
             biased;
             () = guard.ended.cancelled() => return Err(guard.refusal(NotOwnerReason::Ended).into()),
-            response = base.send(request) => response?,
+            response = answered(&base, request) => response?,
         }
     };
     Ok(response.map(|inner| CutBody {
@@ -48,6 +49,16 @@ async fn send(
         ended: Box::pin(guard.ended.clone().cancelled_owned()),
         guard,
     }))
+}
+
+/// How long a server may take to begin its answer; its own limit for a request is 60 s too.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Sends a request, and gives it up when no answer begins: kube has no such limit, and a connection can be dead silently.
+async fn answered(base: &Client, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, base.send(request)).await;
+    let answer = answer.map_err(|_| format!("no answer within {ANSWER_TIMEOUT:?}"))?;
+    Ok(answer?)
 }
 
 /// Every method but the reading ones writes, and so does an upgrade: exec, attach, port-forward and proxy connections.

@@ -15,7 +15,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const EXPIRED: Duration = Duration::from_secs(240);
 
 #[tokio::test(start_paused = true)]
-#[ignore = "fails: requests to member clusters have no limit"]
 async fn work_goes_on_when_requests_were_lost_in_a_short_outage() {
     for duration in [LEASE / 2, LEASE, 3 * LEASE] {
         let endured = endure(Fault::Outage(Outage::Drop), duration).await;
@@ -30,7 +29,6 @@ async fn watches_that_died_in_an_outage_are_replaced_when_they_expire() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "fails: requests to member clusters have no limit"]
 async fn watches_that_were_asked_for_in_a_long_outage_are_asked_for_again() {
     let endured = endure(Fault::Outage(Outage::Drop), 320 * SECOND).await;
     changes_are_reconciled(&endured.fleet, EXPIRED).await;
