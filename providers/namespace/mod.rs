@@ -85,7 +85,8 @@ impl ClusterProvider for NamespaceProvider {
     fn clusters(&self) -> BoxStream<'static, Result<ClusterEvent, Error>> {
         let mut config = watcher::Config::default();
         config.label_selector.clone_from(&self.labels);
-        let watch = watcher(Api::<Namespace>::all(self.client.clone()), config);
+        let client = client::bounded(self.client.clone());
+        let watch = watcher(Api::<Namespace>::all(client), config);
         let ignored = self.ignored.clone();
         let name_of = |namespace: &Namespace| ClusterName::new(namespace.name_any());
         ClusterSet::follow(watch, NAME, name_of, move |namespace, name| {

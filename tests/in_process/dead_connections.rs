@@ -35,7 +35,6 @@ async fn watches_that_were_asked_for_in_a_long_outage_are_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "fails: requests of the provider have no limit"]
 async fn new_clusters_are_found_after_a_long_outage() {
     let endured = endure(Fault::Outage(Outage::Drop), 320 * SECOND).await;
     let fleet = &endured.fleet;

@@ -251,6 +251,8 @@ fn numbers_of_outages() {
                     outages += 1;
                     thefts += outcome.thefts;
                     moves += outcome.moves;
+                    // Nobody gave anything up either.
+                    assert_eq!(outcome.tenures, 12, "{outage:?} {health:?}");
                 }
             }
         }
