@@ -93,6 +93,8 @@ pub(crate) struct Membership {
     alive_at: Option<Moment>,
     leaving: Option<Leaving>,
     heartbeat: Heartbeat,
+    /// What is wrong with other peers.
+    problem: Option<String>,
     due: Option<Moment>,
 }
 
@@ -135,6 +137,7 @@ impl Membership {
             alive_at: None,
             leaving: None,
             heartbeat: Heartbeat::new(timings.request_timeout()),
+            problem: None,
             due: Some(Moment::default()),
         }
     }
@@ -249,9 +252,8 @@ impl Membership {
         self.settle(now, timings);
         self.advance(now, wall, timings, &mut out);
         self.wake_at(self.peers.due(now, self.grace, timings));
-        if let Some(problem) = self.claim.take_problem() {
-            out.push(Command::Report(problem));
-        }
+        let problems = [self.claim.take_problem(), self.problem.take()];
+        out.extend(problems.into_iter().flatten().map(Command::Report));
         out
     }
 

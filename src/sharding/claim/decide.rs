@@ -247,10 +247,8 @@ impl Claim {
             return Step::Idle;
         };
         // P5: a PUT that changes nothing succeeds with the same version, and nobody sees it.
-        if let Some(before) = record.renew_time
-            && !env.mutants.has(Mutant::CountNoop)
-        {
-            content.renew_time = content.renew_time.max(before.saturating_add(1));
+        if record.renew_time == Some(content.renew_time) && !env.mutants.has(Mutant::CountNoop) {
+            content.renew_time = content.renew_time.saturating_add(1);
         }
         content.marks.renew_time = Some(content.renew_time);
         let uid = match env.mutants.has(Mutant::PutWithoutUid) {

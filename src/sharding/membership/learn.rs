@@ -5,7 +5,11 @@ use std::time::Duration;
 use super::{Command, Event, Leaving, Membership, Mutant};
 use crate::{
     clock::Moment,
-    sharding::{claim::Change, record::Answer, timings::Timings},
+    sharding::{
+        claim::Change,
+        record::{Answer, Record},
+        timings::Timings,
+    },
 };
 
 // === impl Membership ===
@@ -26,6 +30,7 @@ impl Membership {
             }
             Event::Seen(lease, record) => {
                 self.peers.seen(lease, record, now);
+                self.compare(record);
                 None
             }
             Event::Deleted(lease, last) if *lease == *self.own_lease => {
@@ -68,6 +73,28 @@ impl Membership {
                 }
                 None
             }
+        }
+    }
+
+    /// Two placements in one fleet hand clusters to and fro, or leave them to nobody for a while.
+    fn compare(&mut self, record: &Record) {
+        let Some(formula) = record.marks.placement.as_ref() else {
+            return;
+        };
+        if *formula != self.formula && record.incarnation().is_some() {
+            let peer: String = record
+                .holder
+                .as_deref()
+                .unwrap_or_default()
+                .chars()
+                .take(64)
+                .collect();
+            let formula: String = formula.chars().take(32).collect();
+            self.problem = Some(format!(
+                "the peer {peer} places clusters by {formula:?} and this one by {:?}: if they are not versions of one \
+                 program, give each its own fleet name",
+                self.formula
+            ));
         }
     }
 

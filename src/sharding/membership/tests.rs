@@ -333,3 +333,20 @@ fn a_replaced_peer_is_not_kept_waiting_for_an_answer() {
     let env = play.membership.env(play.now, 0, &play.timings);
     assert!(!env.blocked, "its fences could never be released");
 }
+
+#[test]
+fn a_peer_with_another_placement_is_reported() {
+    let mut play = Play::joined();
+    play.see_b(|record| record.marks.placement = Some("hrw/v1".into()));
+    assert_eq!(play.wait(Duration::ZERO), []);
+    play.version += 1;
+    let mut other = Record::clone(play.membership.claim.record().unwrap());
+    other.version = play.version;
+    other.holder = Some("b".into());
+    other.marks.placement = Some("ring/v1".into());
+    let out = play.step(Event::Seen(&"mcr-peer-b".into(), &Arc::new(other)));
+    assert!(
+        matches!(&out[..], [Command::Report(text)] if text.contains("peer b") && text.contains("ring/v1")),
+        "{out:?}"
+    );
+}

@@ -65,6 +65,8 @@ pub enum Operation {
     StallWatch(PeerNumber),
     /// Its watch ends with an error.
     BreakWatch(PeerNumber),
+    /// The date on its machine jumps by this many seconds.
+    JumpDate(PeerNumber, i64),
     /// Its weight changes.
     Weight(PeerNumber, u32),
     /// It does not know of this cluster, or knows again.

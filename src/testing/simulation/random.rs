@@ -40,7 +40,7 @@ fn recovery(lease: Duration, peers: usize) -> Duration {
 fn fault(random: &mut fastrand::Rng, peers: usize, clusters: usize) -> Operation {
     let peer = random.usize(..peers);
     let cluster = random.usize(..clusters);
-    match random.u32(..33) {
+    match random.u32(..34) {
         0 | 1 => Operation::Crash(peer),
         2..=4 => Operation::Start(peer),
         5 => Operation::Leave(peer),
@@ -68,6 +68,7 @@ fn fault(random: &mut fastrand::Rng, peers: usize, clusters: usize) -> Operation
         29 => Operation::Rehome(peer),
         30 => Operation::Suspend(peer),
         31 => Operation::Resume(peer),
+        32 => Operation::JumpDate(peer, random.i64(-100_000_000..100_000_000)),
         25 => Operation::Refusals([0.0, 0.05, 0.3][random.usize(..3)]),
         _ => Operation::Stubborn(peer, random.bool()),
     }

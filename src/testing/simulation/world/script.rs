@@ -103,6 +103,9 @@ impl World<'_> {
             Operation::BreakWatch(peer) => self.on(peer, |world, number| {
                 world.restart_watch(number, Duration::from_millis(100));
             }),
+            Operation::JumpDate(peer, seconds) => self.on(peer, |world, number| {
+                world.processes[number].clock.wall_offset += seconds * 1_000_000;
+            }),
             Operation::Weight(peer, weight) => {
                 self.weights.insert(peer, weight);
                 self.on(peer, |world, number| {
