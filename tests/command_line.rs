@@ -211,7 +211,7 @@ impl Outcome {
 async fn run(folder: &Path, args: &[&str], limit: Duration) -> Outcome {
     let program = program();
     let started = std::time::Instant::now();
-    let mut process = Replica::start(program, folder, "process", args);
+    let mut process = Replica::start(program, folder, "process", args, Vec::new());
     let status = process.wait(limit).await;
     Outcome {
         code: status.code(),

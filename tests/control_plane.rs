@@ -82,6 +82,45 @@ async fn real_namespaces_come_and_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sandbox_restarted() {
+    scenarios::restarted(Sandbox).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
+async fn real_restarted() {
+    scenarios::restarted(Real).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
+async fn real_server_suspended() {
+    scenarios::server_suspended(Real).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_server_killed() {
+    scenarios::server_killed(Sandbox).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
+async fn real_server_killed() {
+    scenarios::server_killed(Real).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_annotated_and_deleted() {
+    scenarios::annotated_and_deleted(Sandbox).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
+async fn real_annotated_and_deleted() {
+    scenarios::annotated_and_deleted(Real).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
 async fn real_replicas_have_their_rights_and_no_more() {
     let peer = "sharded-namespace-0";

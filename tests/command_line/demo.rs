@@ -28,7 +28,7 @@ static TURN: Mutex<()> = Mutex::const_new(());
 async fn the_demo_starts_and_ends_with_ctrl_c() {
     let _turn = TURN.lock().await;
     let folder = TempDir::new().unwrap();
-    let mut demo = Replica::start(program(), folder.path(), "demo", [""; 0]);
+    let mut demo = Replica::start(program(), folder.path(), "demo", [""; 0], Vec::new());
     let log = demo.log.clone();
     let said = |replica: &str, message: &str| {
         log.strange()
@@ -133,7 +133,7 @@ async fn the_replicas_of_a_killed_demo_end() {
 
 fn demo(folder: &Path) -> Replica {
     let args = ["--lease-duration", "5s", "--log-format", "json"];
-    Replica::start(program(), folder, "demo", args)
+    Replica::start(program(), folder, "demo", args, Vec::new())
 }
 
 /// What each replica of a demo works on, once all eight Namespaces have an owner and both replicas have some.

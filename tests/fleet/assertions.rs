@@ -131,6 +131,31 @@ impl Run {
             .map(|event| event.time)
     }
 
+    /// The engagements that began or ended from `since` on.
+    pub(crate) fn turns(&self, since: Timestamp) -> Vec<(Timestamp, &What)> {
+        let events = self.events.iter().filter(|event| event.time >= since);
+        events
+            .filter(|event| matches!(event.what, What::Start { .. } | What::Stop { .. }))
+            .map(|event| (event.time, &event.what))
+            .collect()
+    }
+
+    /// What was said, beginning with `words`, from `since` on: when, and of which cluster.
+    pub(crate) fn said<'a>(
+        &'a self,
+        words: &'a str,
+        since: Timestamp,
+    ) -> impl Iterator<Item = (Timestamp, Option<&'a str>)> {
+        let events = self.events.iter().filter(move |event| event.time >= since);
+        events.filter_map(move |event| match &event.what {
+            What::Other(text) if text.starts_with(words) => {
+                let cluster = event.fields.get("cluster").and_then(|name| name.as_str());
+                Some((event.time, cluster))
+            }
+            _ => None,
+        })
+    }
+
     /// The clusters that this process started and reconciled, from `since` on, with the first time of each.
     pub(crate) fn work(&self, since: Timestamp) -> BTreeMap<String, Work> {
         let mut started = BTreeMap::new();

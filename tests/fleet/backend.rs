@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use k8s_openapi::api::{
     coordination::v1::Lease,
     core::v1::{ConfigMap, Namespace},
@@ -16,18 +17,16 @@ use kube::{
     api::{DeleteParams, ListParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
-use kube_sandbox::Sandbox;
+use rustix::process::Signal;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{
-    net::TcpListener,
-    sync::{Mutex, MutexGuard},
-};
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
     control_plane::{ControlPlane, User},
     eventually::eventually,
+    in_memory::InMemory,
 };
 
 /// Who may do everything.
@@ -61,7 +60,7 @@ pub(crate) struct Server {
 }
 
 enum Kind {
-    Sandbox(kube_sandbox::Server),
+    Sandbox(InMemory),
     Real(ControlPlane),
 }
 
@@ -73,10 +72,7 @@ impl Backend {
         let turn = TURN.lock().await;
         let folder = TempDir::with_prefix("fleet-").expect("a temporary folder");
         let kind = match self {
-            Self::Sandbox => {
-                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-                Kind::Sandbox(Sandbox::new().serve(listener).expect("a server"))
-            }
+            Self::Sandbox => Kind::Sandbox(InMemory::start()),
             Self::Real => {
                 let replica = |peer| User {
                     name: peer,
@@ -182,6 +178,36 @@ impl Server {
         }
     }
 
+    /// Stops a real API server as SIGSTOP does, or lets it go on; returns the time just before.
+    pub(crate) fn signal(&self, signal: Signal) -> Timestamp {
+        let Kind::Real(plane) = &self.kind else {
+            panic!("the API server in memory is no process");
+        };
+        let before = Timestamp::now();
+        plane.signal_api_server(signal);
+        before
+    }
+
+    /// Ends the API server as a crash does; its store stays. Returns the time just before.
+    pub(crate) fn kill(&mut self) -> Timestamp {
+        let before = Timestamp::now();
+        match &mut self.kind {
+            Kind::Sandbox(server) => server.kill(),
+            Kind::Real(plane) => plane.kill_api_server(),
+        }
+        before
+    }
+
+    /// Starts it again on the same port, with the same certificates; returns when it was ready.
+    pub(crate) async fn start_again(&mut self) -> Timestamp {
+        match &mut self.kind {
+            Kind::Sandbox(server) => server.start_again(),
+            Kind::Real(plane) => plane.start_api_server(),
+        }
+        self.ready().await;
+        Timestamp::now()
+    }
+
     async fn ready(&mut self) {
         let Kind::Real(plane) = &mut self.kind else {
             return;
@@ -272,7 +298,7 @@ impl Drop for Server {
 impl Kind {
     fn kubeconfig(&self, user: User<'_>) -> Value {
         match self {
-            Self::Sandbox(server) => serde_json::to_value(server.kubeconfig()).expect("it is JSON"),
+            Self::Sandbox(server) => kubeconfig(&server.url(), None, &user.token()),
             Self::Real(plane) => kubeconfig(&plane.url, Some(&plane.ca), &user.token()),
         }
     }

@@ -3,14 +3,16 @@
 use std::{
     env, fs,
     fs::File,
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use tokio::net::TcpSocket;
+use rustix::process::Signal;
 
-use super::reaper;
+use super::{port::Port, reaper, replica::send};
+
+const ETCD: &str = "etcd";
+const API_SERVER: &str = "kube-apiserver";
 
 /// A user of the API server, known by its token.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +29,8 @@ pub(crate) struct ControlPlane {
     pub(crate) ca: PathBuf,
     processes: Vec<(&'static str, Child)>,
     folder: PathBuf,
-    /// Reserves the port as long as the API server may use it.
-    _port: TcpSocket,
+    socket: String,
+    port: Port,
 }
 
 // === impl User ===
@@ -45,60 +47,83 @@ impl User<'_> {
 impl ControlPlane {
     /// Starts both processes with their files in `folder`; does not wait until they answer.
     pub(crate) fn start(folder: &Path, users: &[User<'_>]) -> Self {
-        let assets = assets();
-        let port = TcpSocket::new_v4().expect("a socket");
-        port.set_reuseport(true).expect("SO_REUSEPORT");
-        port.bind(SocketAddr::from(([127, 0, 0, 1], 0)))
-            .expect("a port");
-        let number = port.local_addr().expect("it is bound").port();
+        let port = Port::reserve();
         let certs = folder.join("certs");
         let mut plane = Self {
-            url: format!("https://127.0.0.1:{number}"),
+            url: format!("https://127.0.0.1:{}", port.number()),
             ca: certs.join("apiserver.crt"),
             processes: Vec::new(),
             folder: folder.to_owned(),
-            _port: port,
+            socket: format!("unix://{}", folder.join("etcd.sock").display()),
+            port,
         };
         let lines = users.iter().map(|user| {
             let User { name, group } = user;
             format!("{},{name},{name},{group}\n", user.token())
         });
-        let tokens = folder.join("tokens.csv");
+        let tokens = plane.tokens();
         fs::write(&tokens, lines.collect::<String>()).expect("the folder takes files");
-        let key = certs.join("apiserver.key");
-        let socket = format!("unix://{}", folder.join("etcd.sock").display());
-        plane.spawn(
-            "etcd",
-            &assets,
+        plane.start_etcd();
+        plane.start_api_server();
+        plane
+    }
+
+    fn start_etcd(&mut self) {
+        let (data, socket) = (show(&self.folder.join("etcd")), self.socket.clone());
+        self.spawn(
+            ETCD,
             &[
-                ("data-dir", &show(&folder.join("etcd"))),
+                ("data-dir", &data),
                 ("listen-client-urls", &socket),
                 ("advertise-client-urls", "http://127.0.0.1:0"),
                 ("listen-peer-urls", "http://127.0.0.1:0"),
                 ("unsafe-no-fsync", "true"),
             ],
         );
-        plane.spawn(
-            "kube-apiserver",
-            &assets,
+    }
+
+    /// The first start makes the certificates, and every other one uses them.
+    pub(crate) fn start_api_server(&mut self) {
+        let certs = self.folder.join("certs");
+        let (socket, key) = (self.socket.clone(), show(&certs.join("apiserver.key")));
+        let (port, tokens) = (self.port.number().to_string(), show(&self.tokens()));
+        self.spawn(
+            API_SERVER,
             &[
                 ("etcd-servers", &socket),
                 ("bind-address", "127.0.0.1"),
                 ("advertise-address", "127.0.0.1"),
                 ("endpoint-reconciler-type", "none"),
-                ("secure-port", &number.to_string()),
+                ("secure-port", &port),
                 ("permit-port-sharing", "true"),
                 ("cert-dir", &show(&certs)),
                 ("service-account-issuer", "https://kubernetes.default.svc"),
-                ("service-account-key-file", &show(&key)),
-                ("service-account-signing-key-file", &show(&key)),
+                ("service-account-key-file", &key),
+                ("service-account-signing-key-file", &key),
                 ("service-cluster-ip-range", "10.0.0.0/24"),
-                ("token-auth-file", &show(&tokens)),
+                ("token-auth-file", &tokens),
                 ("authorization-mode", "RBAC"),
                 ("disable-admission-plugins", "ServiceAccount"),
             ],
         );
-        plane
+    }
+
+    /// Sends a signal to the API server; etcd goes on.
+    pub(crate) fn signal_api_server(&self, signal: Signal) {
+        let of = |(name, _): &&(&str, Child)| *name == API_SERVER;
+        let (_, child) = self.processes.iter().find(of).expect("it runs");
+        send(child.id(), signal).expect("it has not been waited for");
+    }
+
+    /// SIGKILL, and the certainty that it has ended; etcd goes on.
+    pub(crate) fn kill_api_server(&mut self) {
+        let of = |(name, _): &(&str, Child)| *name == API_SERVER;
+        let place = self.processes.iter().position(of).expect("it runs");
+        end(&mut self.processes.remove(place).1);
+    }
+
+    fn tokens(&self) -> PathBuf {
+        self.folder.join("tokens.csv")
     }
 
     /// Whether the API server's certificates are written: its key comes last.
@@ -119,9 +144,11 @@ impl ControlPlane {
         }
     }
 
-    fn spawn(&mut self, name: &'static str, assets: &Path, flags: &[(&str, &str)]) {
-        let log = File::create(self.folder.join(format!("{name}.log"))).expect("a log file");
-        let child = Command::new(assets.join(name))
+    fn spawn(&mut self, name: &'static str, flags: &[(&str, &str)]) {
+        let log = self.folder.join(format!("{name}.log"));
+        let log = File::options().create(true).append(true).open(log);
+        let log = log.expect("a log file");
+        let child = Command::new(assets().join(name))
             .args(
                 flags
                     .iter()
@@ -140,15 +167,18 @@ impl ControlPlane {
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
-        for (_, child) in &mut self.processes {
-            // SIGKILL: without etcd the API server would take minutes to end.
-            let _ = child.kill();
-        }
-        for (_, child) in &mut self.processes {
-            let _ = child.wait();
-            reaper::forget(child.id());
+        // The API server first: without etcd it would only complain.
+        for (_, child) in self.processes.iter_mut().rev() {
+            end(child);
         }
     }
+}
+
+/// SIGKILL: after SIGTERM, an API server without etcd would take minutes.
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+    reaper::forget(child.id());
 }
 
 /// `kubectl` of the assets, if they are there.
@@ -162,7 +192,7 @@ pub(crate) fn kubectl() -> Option<PathBuf> {
 /// When one is missing.
 fn assets() -> PathBuf {
     let folder = folder();
-    let missing = ["etcd", "kube-apiserver", "kubectl"]
+    let missing = [ETCD, API_SERVER, "kubectl"]
         .into_iter()
         .find(|program| !folder.join(program).exists());
     if let Some(program) = missing {

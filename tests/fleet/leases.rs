@@ -61,6 +61,11 @@ impl LeaseWatch {
         Self { seen, task }
     }
 
+    /// Sees nothing more: the server is about to go away.
+    pub(crate) fn stop(&self) {
+        self.task.abort();
+    }
+
     /// The present holder of each Lease under a prefix; `None` for one that is free.
     pub(crate) fn holders(&self, prefix: &str) -> BTreeMap<String, Option<String>> {
         let seen = lock(&self.seen);

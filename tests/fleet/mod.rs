@@ -4,8 +4,11 @@ pub(crate) mod assertions;
 pub(crate) mod backend;
 pub(crate) mod control_plane;
 pub(crate) mod eventually;
+pub(crate) mod held;
+pub(crate) mod in_memory;
 pub(crate) mod leases;
 pub(crate) mod log;
+pub(crate) mod port;
 pub(crate) mod program;
 pub(crate) mod reaper;
 pub(crate) mod replica;
@@ -42,6 +45,8 @@ pub(crate) const LEASE: &str = "5s";
 /// Replicas and their API server. They end in the order of the fields.
 pub(crate) struct Fleet {
     pub(crate) replicas: Vec<Replica>,
+    /// Processes whose name another one has now.
+    past: Vec<Replica>,
     pub(crate) leases: LeaseWatch,
     /// All Namespaces.
     pub(crate) clusters: BTreeSet<String>,
@@ -63,11 +68,21 @@ pub(crate) struct Work {
 impl Fleet {
     /// Three replicas that start together, when there are `numbered` Namespaces beside the usual ones.
     pub(crate) async fn start(backend: Backend, numbered: usize) -> Self {
+        Self::start_with(backend, numbered, |_| Vec::new()).await
+    }
+
+    /// The same with environment variables for each peer.
+    pub(crate) async fn start_with(
+        backend: Backend,
+        numbered: usize,
+        env: impl Fn(&str) -> Vec<(&'static str, String)>,
+    ) -> Self {
         let program = program();
         let peers: Vec<_> = (0..3).map(|i| format!("sharded-namespace-{i}")).collect();
         let server = backend.start(&peers).await;
         let mut fleet = Self {
             replicas: Vec::new(),
+            past: Vec::new(),
             leases: LeaseWatch::start(server.admin.clone()),
             clusters: BTreeSet::new(),
             server,
@@ -108,14 +123,18 @@ impl Fleet {
                 "--log-format",
                 "json",
             ];
-            fleet.replicas.push(Replica::start(
-                program,
-                fleet.server.folder.path(),
-                peer,
-                args,
-            ));
+            let folder = fleet.server.folder.path();
+            let replica = Replica::start(program, folder, peer, args, env(peer));
+            fleet.replicas.push(replica);
         }
         fleet
+    }
+
+    /// Kills a replica and starts it again under its name; returns the time just before.
+    pub(crate) async fn restart(&mut self, place: usize) -> Timestamp {
+        let (dead, killed) = self.replicas[place].restart().await;
+        self.past.push(dead);
+        killed
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -304,9 +323,10 @@ impl Fleet {
             let mut times = runs
                 .iter()
                 .filter_map(|run| run.reconciled(cluster, name, since));
-            times
-                .next()
-                .ok_or_else(|| format!("the holder is {}", self.holder(cluster)))
+            times.next().ok_or_else(|| {
+                let holder = self.leases.holders(SHARD).remove(cluster);
+                format!("the holder is {holder:?}")
+            })
         })
         .await;
         assertions::between(since, time)
@@ -318,14 +338,14 @@ impl Fleet {
             events: replica.log.events(),
             ended: replica.ended,
         };
-        self.replicas.iter().map(run).collect()
+        self.replicas.iter().chain(&self.past).map(run).collect()
     }
 
     /// What must hold at the end of every scenario: the claim of exclusive work, and that the evidence is complete.
     pub(crate) fn check(&self, runs: &[Run]) {
         check_exclusive(runs).unwrap_or_else(|problem| panic!("{problem}"));
         assert_eq!(self.leases.problems(), [""; 0], "the watch of the Leases");
-        for replica in &self.replicas {
+        for replica in self.replicas.iter().chain(&self.past) {
             assert_eq!(
                 replica.log.strange(),
                 [""; 0],

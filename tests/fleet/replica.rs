@@ -1,7 +1,7 @@
 //! One process of the program under test.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
@@ -23,44 +23,44 @@ pub(crate) struct Replica {
     pub(crate) ended: Option<Timestamp>,
     child: Child,
     id: u32,
-    stderr: PathBuf,
+    launch: Launch,
+}
+
+/// How a replica is started, any number of times.
+#[derive(Clone, Debug)]
+struct Launch {
+    program: PathBuf,
+    folder: PathBuf,
+    args: Vec<OsString>,
+    env: Vec<(&'static str, String)>,
 }
 
 // === impl Replica ===
 
 impl Replica {
-    /// Starts `program`; what it says on stderr goes to a file in `folder`.
+    /// Starts `program` with environment variables, such as `POD_UID`; what it says on stderr goes to a file in `folder`.
     pub(crate) fn start<A: AsRef<OsStr>>(
         program: &Path,
         folder: &Path,
         peer: &str,
         args: impl IntoIterator<Item = A>,
+        env: Vec<(&'static str, String)>,
     ) -> Self {
-        let stderr = folder.join(format!("{peer}.stderr"));
-        let mut child = Command::new(program)
-            .args(args)
-            .env_remove("KUBECONFIG")
-            .env_remove("POD_NAME")
-            .env_remove("KUBERNETES_SERVICE_HOST")
-            .env_remove("RUST_LOG")
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&stderr).expect("a file for stderr"))
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the program starts");
-        let log = Log::follow(child.stdout.take().expect("stdout is piped"));
-        let id = child.id().expect("it has not been waited for");
-        reaper::add(id);
-        Self {
-            peer: peer.to_owned(),
-            log,
-            ended: None,
-            id,
-            child,
-            stderr,
-        }
+        let args = args.into_iter().map(|arg| arg.as_ref().to_owned());
+        let launch = Launch {
+            program: program.to_owned(),
+            folder: folder.to_owned(),
+            args: args.collect(),
+            env,
+        };
+        launch.start(peer.to_owned())
+    }
+
+    /// SIGKILL, and a new process under the same name; returns the dead one, and the time just before.
+    pub(crate) async fn restart(&mut self) -> (Self, Timestamp) {
+        let killed = self.kill().await;
+        let next = self.launch.clone().start(self.peer.clone());
+        (std::mem::replace(self, next), killed)
     }
 
     /// Sends a signal; returns the time just before.
@@ -95,8 +95,9 @@ impl Replica {
         self.ended.is_none()
     }
 
+    /// What it has said on stderr, and those that had its name before.
     pub(crate) fn stderr(&self) -> String {
-        fs::read_to_string(&self.stderr).unwrap_or_default()
+        fs::read_to_string(self.launch.stderr(&self.peer)).unwrap_or_default()
     }
 
     /// What a person needs when a test fails.
@@ -112,6 +113,47 @@ impl Replica {
             eprintln!("{} {} {:?} {fields}", event.time, event.level, event.what);
         }
         eprintln!("({} events in all)\n{}", events.len(), self.stderr());
+    }
+}
+
+// === impl Launch ===
+
+impl Launch {
+    fn start(self, peer: String) -> Replica {
+        let stderr = File::options()
+            .create(true)
+            .append(true)
+            .open(self.stderr(&peer));
+        let mut child = Command::new(&self.program)
+            .args(&self.args)
+            .env_remove("KUBECONFIG")
+            .env_remove("POD_NAME")
+            .env_remove("POD_UID")
+            .env_remove("KUBERNETES_SERVICE_HOST")
+            .env_remove("RUST_LOG")
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr.expect("a file for stderr"))
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts");
+        let log = Log::follow(child.stdout.take().expect("stdout is piped"));
+        let id = child.id().expect("it has not been waited for");
+        reaper::add(id);
+        Replica {
+            peer,
+            log,
+            ended: None,
+            child,
+            id,
+            launch: self,
+        }
+    }
+
+    fn stderr(&self, peer: &str) -> PathBuf {
+        self.folder.join(format!("{peer}.stderr"))
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a fleet must do, on any API server. The limits are acceptance criteria.
 
+mod edits;
 mod failover;
+mod outage;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -18,7 +20,9 @@ use super::{
     log::{Event, What},
 };
 
-pub(crate) use failover::{crash, namespaces_come_and_go, suspended};
+pub(crate) use edits::annotated_and_deleted;
+pub(crate) use failover::{crash, namespaces_come_and_go, restarted, suspended};
+pub(crate) use outage::{server_killed, server_suspended};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -224,4 +228,21 @@ pub(crate) async fn changes(backend: Backend) {
         }
     }
     fleet.check(&fleet.runs());
+}
+
+/// A change in each cluster is reconciled within 2 s.
+async fn probe(fleet: &Fleet, clusters: &BTreeSet<String>, what: &str) {
+    let mut times = Vec::new();
+    for cluster in clusters {
+        let since = fleet.change(cluster).await;
+        times.push(fleet.reconciled(cluster, ANIMAL, since).await);
+    }
+    let times = Spread::of(times);
+    fleet.measured(what, &times);
+    assert!(times.max() <= 2 * SECOND, "{what}: {times}");
+}
+
+/// Waits until a fault that began at `since` has lasted for `time`.
+async fn stay(since: Timestamp, time: Duration) {
+    sleep(time.saturating_sub(between(since, Timestamp::now()))).await;
 }

@@ -12,6 +12,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use kube::Client;
 use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
     task::JoinHandle,
     time::{MissedTickBehavior, interval},
 };
@@ -22,6 +23,7 @@ use super::change;
 #[derive(Debug)]
 pub(crate) struct Writer {
     rounds: Arc<AtomicUsize>,
+    turn: Arc<Mutex<()>>,
     task: JoinHandle<()>,
 }
 
@@ -31,12 +33,14 @@ impl Writer {
     /// One round of changes every `period`, or as fast as the server takes them.
     pub(crate) fn start(client: Client, clusters: BTreeSet<String>, period: Duration) -> Self {
         let rounds = Arc::new(AtomicUsize::new(0));
-        let counter = rounds.clone();
+        let turn: Arc<Mutex<()>> = Arc::default();
+        let (counter, turns) = (rounds.clone(), turn.clone());
         let task = tokio::spawn(async move {
             let mut clock = interval(period);
             clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 clock.tick().await;
+                let _turn = turns.lock().await;
                 let changes = clusters.clone().into_iter().map(|cluster| {
                     let client = client.clone();
                     async move { change(&client, &cluster).await }
@@ -48,7 +52,12 @@ impl Writer {
                 counter.fetch_add(1, Ordering::Relaxed);
             }
         });
-        Self { rounds, task }
+        Self { rounds, turn, task }
+    }
+
+    /// Holds the writer up between two rounds, for as long as the result lives.
+    pub(crate) async fn pause(&self) -> OwnedMutexGuard<()> {
+        self.turn.clone().lock_owned().await
     }
 
     /// How many rounds are complete.

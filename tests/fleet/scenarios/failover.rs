@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use rustix::process::Signal;
 use tokio::time::sleep;
 
-use super::SECOND;
+use super::{SECOND, probe, stay};
 use crate::fleet::{
-    ANIMAL, Fleet, Work,
+    Fleet, Work,
     assertions::{Spread, between},
     backend::Backend,
     eventually::eventually,
+    replica::Replica,
     writer::Writer,
 };
 
@@ -57,25 +58,33 @@ pub(crate) async fn crash(backend: Backend) {
     fleet.check(&fleet.runs());
 }
 
-/// A replica that stood still for longer than its Leases lasted does no work that has become another's.
+/// A replica that stood still for three Lease durations does no work that has become another's, and gets its own back.
+///
+/// It is stopped while it has nothing to do: what it would do between its last look at the fence and the deed is out of
+/// any fence's reach. Changes wait for it in its sockets when it goes on.
 pub(crate) async fn suspended(backend: Backend) {
     let fleet = Fleet::start(backend, 30).await;
     fleet.settle().await;
     let (place, owned) = fleet.largest();
     let replica = &fleet.replicas[place];
-    let stopped = replica.signal(Signal::STOP);
-    // The changes pile up in the sockets of the one that stands still.
     let writer = write(&fleet).await;
+    let pause = writer.pause().await;
+    idle(replica).await;
+    let stopped = replica.signal(Signal::STOP);
+    drop(pause);
     let others = fleet.others(place);
     let work = fleet.working_by(&others, &owned, stopped).await;
     let worst = measure(&fleet, "suspended, SIGSTOP", stopped, &work);
     assert!(worst <= TAKEOVER, "SIGSTOP -> reconciled: {worst:?}");
 
+    stay(stopped, 15 * SECOND).await;
     let resumed = replica.signal(Signal::CONT);
     let back = fleet
         .working_by(&BTreeSet::from([replica.peer.clone()]), &owned, resumed)
         .await;
-    measure(&fleet, "suspended, SIGCONT", resumed, &back);
+    let worst = measure(&fleet, "suspended, SIGCONT", resumed, &back);
+    assert!(worst <= TAKEOVER, "SIGCONT -> reconciled: {worst:?}");
+    fleet.owns(&replica.peer, &owned, 5 * SECOND).await;
     assert!(writer.is_alive(), "a change was refused");
     drop(writer);
     // Its log shows two lives: what was begun in the first must not go on in the second.
@@ -83,6 +92,34 @@ pub(crate) async fn suspended(backend: Backend) {
     let lives = runs.remove(place).split(stopped, resumed);
     runs.extend(lives);
     fleet.check(&runs);
+}
+
+/// A replica that is killed and started again under its name is a stranger to its own Leases.
+pub(crate) async fn restarted(backend: Backend) {
+    let uid = |peer: &str| vec![("POD_UID", format!("uid-of-{peer}"))];
+    let mut fleet = Fleet::start_with(backend, 30, uid).await;
+    fleet.settle().await;
+    let (place, owned) = fleet.largest();
+    let writer = write(&fleet).await;
+    let killed = fleet.restart(place).await;
+    let work = fleet.working(&owned, killed).await;
+    let worst = measure(&fleet, "killed and started again", killed, &work);
+    assert!(worst <= TAKEOVER, "SIGKILL -> reconciled: {worst:?}");
+    let peer = fleet.replicas[place].peer.clone();
+    fleet.owns(&peer, &owned, 15 * SECOND).await;
+    let back = between(killed, Timestamp::now());
+    fleet.measured(
+        "killed and started again -> its share",
+        format!("{back:.3?}"),
+    );
+    assert!(writer.is_alive(), "a change was refused");
+    let others = fleet.clusters.difference(&owned);
+    let moved: Vec<_> = others
+        .filter(|cluster| fleet.moved(cluster, killed))
+        .collect();
+    assert!(moved.is_empty(), "clusters of others moved: {moved:?}");
+    drop(writer);
+    fleet.check(&fleet.runs());
 }
 
 /// Namespaces that come during a fail-over get owners, and those that go stop nothing but their own work.
@@ -183,14 +220,14 @@ fn measure(fleet: &Fleet, what: &str, since: Timestamp, work: &BTreeMap<String, 
     reconciled.max()
 }
 
-/// A change in each cluster is reconciled within 2 s.
-async fn probe(fleet: &Fleet, clusters: &BTreeSet<String>, what: &str) {
-    let mut times = Vec::new();
-    for cluster in clusters {
-        let since = fleet.change(cluster).await;
-        times.push(fleet.reconciled(cluster, ANIMAL, since).await);
-    }
-    let times = Spread::of(times);
-    fleet.measured(what, &times);
-    assert!(times.max() <= 2 * SECOND, "{what}: {times}");
+/// Waits until a replica has said nothing for a while: all changes are reconciled.
+async fn idle(replica: &Replica) {
+    eventually(10 * SECOND, "the replica is idle", async || {
+        let last = replica.log.events().last().map(|event| event.time);
+        let quiet = between(last.unwrap_or(Timestamp::MIN), Timestamp::now());
+        (quiet >= SECOND / 3)
+            .then_some(())
+            .ok_or_else(|| format!("{quiet:?}"))
+    })
+    .await;
 }
