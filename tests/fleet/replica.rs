@@ -112,7 +112,17 @@ impl Replica {
             let fields = serde_json::to_string(&event.fields).unwrap_or_default();
             eprintln!("{} {} {:?} {fields}", event.time, event.level, event.what);
         }
-        eprintln!("({} events in all)\n{}", events.len(), self.stderr());
+        let all = events.iter().map(|event| {
+            let fields = serde_json::to_string(&event.fields).unwrap_or_default();
+            format!("{} {} {:?} {fields}\n", event.time, event.level, event.what)
+        });
+        let file = format!("{}.{}.log", self.peer, self.id);
+        let _ = fs::write(self.launch.folder.join(&file), all.collect::<String>());
+        eprintln!(
+            "({} events in all, in {file})\n{}",
+            events.len(),
+            self.stderr()
+        );
     }
 }
 
