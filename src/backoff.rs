@@ -47,8 +47,8 @@ pub(crate) fn exponential(first: Duration, longest: Duration, failures: u32) -> 
 /// Slows a watch down that fails.
 ///
 /// kube's own back-off begins anew with every attempt, since an attempt to list begins with a successful event. This one
-/// ends with a listing or with a change that came through. It stays below 5 s: a server that refuses connections for a
-/// moment should be found soon after.
+/// ends with a listing, with a change that came through, or when the server asks for a new list, as one does that was
+/// started again. It stays below 5 s: a server that refuses connections for a moment should be found soon after.
 pub(crate) fn patient<K, W>(
     watch: W,
 ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
@@ -64,7 +64,12 @@ where
         }
         let event = watch.next().await?;
         let pause = match &event {
-            Err(_) => Some(backoff.next()),
+            Err(error) => {
+                if is_gone(error) {
+                    backoff.reset();
+                }
+                Some(backoff.next())
+            }
             Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => None,
             Ok(_) => {
                 backoff.reset();
@@ -73,6 +78,15 @@ where
         };
         Some((event, (watch, backoff, pause)))
     })
+}
+
+/// Whether the API server asks for a new list (410): it answers, as it does not during an outage.
+fn is_gone(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::WatchError(status) => status.code == 410,
+        watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 410,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +108,24 @@ mod tests {
         // 20 attempts: up to 4.5 s apart after the first five, and never in a tight loop.
         let elapsed = start.elapsed().as_secs();
         assert!((30..=75).contains(&elapsed), "{elapsed} s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_back_is_listed_soon() {
+        let gone = || {
+            let status = kube::core::Status::failure("too old", "Expired").with_code(410);
+            Err(watcher::Error::WatchError(status.boxed()))
+        };
+        let failure = |_| Err(watcher::Error::NoResourceVersion);
+        let mut events: Vec<_> = (0..10).map(failure).collect();
+        events.extend([gone(), Ok(Init::<()>)]);
+        let mut watch = std::pin::pin!(patient(stream::iter(events)));
+        for _ in 0..11 {
+            watch.next().await;
+        }
+        let start = tokio::time::Instant::now();
+        watch.next().await;
+        assert!(start.elapsed() <= Duration::from_millis(200));
     }
 
     #[tokio::test(start_paused = true)]
