@@ -75,8 +75,8 @@ struct Running {
     requests: FuturesUnordered<BoxFuture<'static, Input>>,
     told: mpsc::Sender<Told>,
     watch: AbortHandle,
-    /// What was last said of each cluster, and when, so that it is not said with every attempt.
-    said: BTreeMap<Option<ClusterName>, (String, Instant)>,
+    /// What was said of each cluster lately, and when, so that it is not said with every attempt.
+    said: BTreeMap<Option<ClusterName>, BTreeMap<String, Instant>>,
     started: bool,
     replaced: bool,
     /// The manager is gone.
@@ -279,15 +279,17 @@ impl Running {
         if cluster.is_none() && !self.started {
             self.assign(Assignment::NotStarted(Error::Lease(text.clone())));
         }
-        let recently = |(said, at): &(String, Instant)| *said == text && at.elapsed() < SAY_AGAIN;
-        if self.said.get(&cluster).is_some_and(recently) {
+        // Problems can take turns: a list fails, then a renewal, then the list again.
+        let said = self.said.entry(cluster.clone()).or_default();
+        said.retain(|_, at| at.elapsed() < SAY_AGAIN);
+        if said.contains_key(&text) {
             return;
         }
         match &cluster {
             Some(cluster) => tracing::warn!(%cluster, "{text}"),
             None => tracing::warn!("{text}"),
         }
-        self.said.insert(cluster, (text, Instant::now()));
+        said.insert(text, Instant::now());
     }
 
     fn report_watch(&mut self, error: Error) {
