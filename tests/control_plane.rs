@@ -122,6 +122,12 @@ async fn real_annotated_and_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
+async fn real_nonsense() {
+    scenarios::nonsense(Real).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
 async fn real_replicas_have_their_rights_and_no_more() {
     let peer = "sharded-namespace-0";
     let server = Backend::start(Real, &[peer.to_owned()]).await;

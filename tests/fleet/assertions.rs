@@ -8,6 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{
     ANIMAL, Work,
@@ -154,6 +155,22 @@ impl Run {
             }
             _ => None,
         })
+    }
+
+    /// Problems that were reported twice within a minute, in the same words and of the same cluster.
+    pub(crate) fn repeated(&self) -> Vec<String> {
+        let mut last = BTreeMap::new();
+        let mut repeated = Vec::new();
+        for event in self.events.iter().filter(|event| event.level == "WARN") {
+            let field = |name: &str| event.fields.get(name).map(Value::to_string);
+            let words = (&event.what, field("cluster"), field("error"));
+            let before = last.insert(format!("{words:?}"), event.time);
+            let soon = |before| between(before, event.time) < Duration::from_secs(60);
+            if before.is_some_and(soon) {
+                repeated.push(format!("{}: {words:?}", self.peer));
+            }
+        }
+        repeated
     }
 
     /// The clusters that this process started and reconciled, from `since` on, with the first time of each.

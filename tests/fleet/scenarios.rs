@@ -2,6 +2,7 @@
 
 mod edits;
 mod failover;
+mod nonsense;
 mod outage;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -22,6 +23,7 @@ use super::{
 
 pub(crate) use edits::annotated_and_deleted;
 pub(crate) use failover::{crash, namespaces_come_and_go, restarted, suspended};
+pub(crate) use nonsense::nonsense;
 pub(crate) use outage::{server_killed, server_suspended};
 
 const SECOND: Duration = Duration::from_secs(1);

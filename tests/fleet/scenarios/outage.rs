@@ -78,6 +78,9 @@ pub(crate) async fn server_killed(backend: Backend) {
         "API server killed, warnings of each",
         format!("{warnings:?}"),
     );
+    let repeated = fleet.runs().into_iter().flat_map(|run| run.repeated());
+    let repeated: BTreeSet<_> = repeated.collect();
+    assert_eq!(repeated, BTreeSet::new(), "reported again and again");
     assert!(times.max() <= RECOVERY, "ready -> reconciled: {times}");
     unmoved(&fleet, killed).await;
     assert_eq!(fleet.held(SHARD).await, fences);
