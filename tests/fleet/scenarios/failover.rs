@@ -85,6 +85,8 @@ pub(crate) async fn suspended(backend: Backend) {
     let worst = measure(&fleet, "suspended, SIGCONT", resumed, &back);
     assert!(worst <= TAKEOVER, "SIGCONT -> reconciled: {worst:?}");
     fleet.owns(&replica.peer, &owned, 5 * SECOND).await;
+    let back = between(resumed, Timestamp::now());
+    fleet.measured("suspended, SIGCONT -> its share", format!("{back:.3?}"));
     assert!(writer.is_alive(), "a change was refused");
     drop(writer);
     // Its log shows two lives: what was begun in the first must not go on in the second.

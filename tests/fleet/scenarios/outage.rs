@@ -20,9 +20,6 @@ const RECOVERY: Duration = Duration::from_secs(6);
 /// How long a renewal allows work (H), and the stop margin after it.
 const PAUSE: Duration = Duration::from_millis(4_900);
 
-/// How long the API server is dead: longer than the longest back-off of client-go's watches, which is 30 s.
-const DEAD: Duration = Duration::from_secs(31);
-
 /// While the API server stands still for two Lease durations nobody works past its deadline, and nothing moves.
 pub(crate) async fn server_suspended(backend: Backend) {
     let fleet = Fleet::start(backend, 30).await;
@@ -60,7 +57,7 @@ pub(crate) async fn server_killed(backend: Backend) {
     // This watch is no evidence now: the transitions of the Leases are.
     fleet.leases.stop();
     let killed = fleet.server.kill();
-    stay(killed, DEAD).await;
+    stay(killed, dead_for(backend)).await;
     let started = Timestamp::now();
     let ready = fleet.server.start_again().await;
     fleet.leases = LeaseWatch::start(fleet.client());
@@ -86,6 +83,15 @@ pub(crate) async fn server_killed(backend: Backend) {
     assert_eq!(fleet.held(SHARD).await, fences);
     assert_eq!(fleet.held(PEER).await, peers);
     fleet.check(&fleet.runs());
+}
+
+/// How long the API server is dead: longer than the longest back-off of client-go's watches, which is 30 s, or just long
+/// enough for our own to reach its longest.
+fn dead_for(backend: Backend) -> Duration {
+    match backend {
+        Backend::Real => 31 * SECOND,
+        Backend::Sandbox => 15 * SECOND,
+    }
 }
 
 /// How long after `back` each cluster reconciles an object that is made now; what was made `before` is not lost either.
