@@ -237,7 +237,7 @@ impl Running {
                 self.limit_leaving();
             }
             Command::Left => self.left = true,
-            Command::Report(cluster, text) => self.report(cluster, text),
+            Command::Report(cluster, text) => self.report(cluster.as_ref(), text),
         }
     }
 
@@ -265,7 +265,7 @@ impl Running {
                 tracing::warn!(cluster = %name, "synchronization paused: the fence could not be renewed in time");
             }
             fence::Command::Resumed => tracing::info!(cluster = %name, "synchronization resumed"),
-            fence::Command::Report(text) => self.report(Some(name), text),
+            fence::Command::Report(text) => self.report(Some(&name), text),
             fence::Command::Send(_) => {}
         }
     }
@@ -275,17 +275,17 @@ impl Running {
         let _ = self.driver.assignments.send(assignment);
     }
 
-    fn report(&mut self, cluster: Option<ClusterName>, text: String) {
+    fn report(&mut self, cluster: Option<&ClusterName>, text: String) {
         if cluster.is_none() && !self.started {
             self.assign(Assignment::NotStarted(Error::Lease(text.clone())));
         }
         // Problems can take turns: a list fails, then a renewal, then the list again.
-        let said = self.said.entry(cluster.clone()).or_default();
+        let said = self.said.entry(cluster.cloned()).or_default();
         said.retain(|_, at| at.elapsed() < SAY_AGAIN);
         if said.contains_key(&text) {
             return;
         }
-        match &cluster {
+        match cluster {
             Some(cluster) => tracing::warn!(%cluster, "{text}"),
             None => tracing::warn!("{text}"),
         }
