@@ -53,6 +53,8 @@ impl Replica {
             args: args.collect(),
             env,
         };
+        // A restart goes on with the file; this is a new life.
+        File::create(launch.stderr(peer)).expect("a file for stderr");
         launch.start(peer.to_owned())
     }
 
