@@ -2,6 +2,7 @@
 //!
 //! Names, labels and the weight's annotation are those of multicluster-runtime (Go); ours stand beside them.
 
+mod stored;
 pub(crate) mod watch;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -22,6 +23,7 @@ use super::{
     record::{Answer, Content, Foreign, Marks, Pod, Record, Request},
 };
 use crate::error::Report;
+use stored::StoredLease;
 
 mod key {
     pub(super) const INCARNATION: &str = "multicluster.rs/incarnation";
@@ -45,7 +47,7 @@ mod key {
 /// The Leases of one namespace.
 #[derive(Clone, Debug)]
 pub(crate) struct LeaseApi {
-    api: Api<Lease>,
+    api: Api<StoredLease>,
     namespace: String,
     /// The namespace and the server, for messages.
     place: String,
@@ -100,10 +102,13 @@ impl LeaseApi {
     async fn perform(&self, name: &str, request: Request) -> kube::Result<Option<Lease>> {
         let params = PostParams::default();
         match request {
-            Request::Get => self.api.get(name).await.map(Some),
+            Request::Get => self.api.get(name).await.map(|lease| Some(lease.0)),
             Request::Create(content) => {
                 let lease = self.lease(name, *content, Foreign::default());
-                self.api.create(&params, &lease).await.map(Some)
+                self.api
+                    .create(&params, &StoredLease(lease))
+                    .await
+                    .map(|lease| Some(lease.0))
             }
             Request::Replace {
                 uid,
@@ -114,7 +119,10 @@ impl LeaseApi {
                 let mut lease = self.lease(name, *content, Arc::unwrap_or_clone(foreign));
                 lease.metadata.uid = Some(uid.to_string());
                 lease.metadata.resource_version = Some(version.to_string());
-                self.api.replace(name, &params, &lease).await.map(Some)
+                self.api
+                    .replace(name, &params, &StoredLease(lease))
+                    .await
+                    .map(|lease| Some(lease.0))
             }
             Request::Delete { uid, version } => {
                 let params = DeleteParams::default().preconditions(Preconditions {

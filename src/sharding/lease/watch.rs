@@ -7,7 +7,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use tokio::sync::mpsc::Sender;
 
-use super::{LeaseApi, record};
+use super::{LeaseApi, record, stored::StoredLease};
 use crate::{
     clock::{Clock, Moment},
     error::{Error, Report, Result},
@@ -98,7 +98,7 @@ async fn list_and_watch(
     let leases = list
         .items
         .iter()
-        .filter_map(|lease| ours(lease, prefixes))
+        .filter_map(|lease| ours(&lease.0, prefixes))
         .collect();
     let listed = Told::Listed { asked, leases };
     if driver.send(listed).await.is_err() {
@@ -124,11 +124,12 @@ async fn list_and_watch(
             .map_err(|error| Error::api(step(), error))?
         {
             let told = match event {
-                WatchEvent::Added(lease) | WatchEvent::Modified(lease) => {
+                WatchEvent::Added(StoredLease(lease))
+                | WatchEvent::Modified(StoredLease(lease)) => {
                     version = lease.metadata.resource_version.clone().unwrap_or(version);
                     ours(&lease, prefixes).map(|(name, record)| Told::Seen(name, record))
                 }
-                WatchEvent::Deleted(lease) => {
+                WatchEvent::Deleted(StoredLease(lease)) => {
                     version = lease.metadata.resource_version.clone().unwrap_or(version);
                     ours(&lease, prefixes).map(|(name, record)| Told::Deleted(name, record))
                 }
