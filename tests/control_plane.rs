@@ -128,6 +128,12 @@ async fn real_nonsense() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
+async fn real_unreadable() {
+    scenarios::unreadable(Real).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
 async fn real_replicas_have_their_rights_and_no_more() {
     let peer = "sharded-namespace-0";
     let server = Backend::start(Real, &[peer.to_owned()]).await;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{SECOND, edits::patch, probe};
 use crate::fleet::{
     ANIMAL, Fleet,
-    assertions::{Run, between},
+    assertions::{Run, Spread, between},
     backend::Backend,
     leases::{PEER, SHARD},
 };
@@ -79,6 +79,33 @@ pub(crate) async fn nonsense(backend: Backend) {
     let repeated: Vec<_> = runs.iter().flat_map(Run::repeated).collect();
     assert_eq!(repeated, [""; 0], "reported again and again");
     fleet.check(&runs);
+}
+
+/// A Lease that never ends, of a program that has nothing to do with the fleet: a replica can still join.
+///
+/// The year 9999 does not fit into the types of this test either, so its own watch has ended before.
+pub(crate) async fn unreadable(backend: Backend) {
+    let mut fleet = Fleet::start(backend, 10).await;
+    fleet.settle().await;
+    let (place, owned) = fleet.largest();
+    fleet.leases.stop();
+    let spec = json!({"holderIdentity": "x", "renewTime": "9999-12-31T23:59:59.999999Z"});
+    let lease = json!({"metadata": {"name": "for-ever"}, "spec": spec}).to_string();
+    let path = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+    let request = http::Request::post(path)
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(lease.into_bytes());
+    let admin = fleet.client();
+    let created = admin.request::<Value>(request.expect("a request")).await;
+    created.expect("create a Lease");
+    let killed = fleet.restart(place).await;
+    let peer = BTreeSet::from([fleet.replicas[place].peer.clone()]);
+    let work = fleet.working_by(&peer, &owned, killed).await;
+    let times = work.into_values();
+    let times = Spread::of(times.map(|work| between(killed, work.reconciled)));
+    fleet.measured("unreadable Lease, SIGKILL and start -> its share", &times);
+    assert!(times.max() <= 2 * TAKEOVER, "{times}");
+    fleet.check(&fleet.runs());
 }
 
 fn edits() -> Vec<Edit> {
