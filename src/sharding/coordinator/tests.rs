@@ -1,7 +1,10 @@
 //! What belongs to no fence alone; whole fleets are played in `testing::simulation`.
 
 use super::*;
-use crate::sharding::{Rendezvous, record::Marks};
+use crate::sharding::{
+    Rendezvous,
+    record::{Content, Marks},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const NOW: Moment = Moment(Duration::from_secs(100));
@@ -153,4 +156,106 @@ fn a_removed_cluster_leaves_nothing_behind() {
     coordinator.step(Input::Removed(name("zoo")), NOW, 0);
     assert!(coordinator.fences.is_empty() && coordinator.clusters.is_empty());
     assert!(coordinator.timers.is_empty(), "{:?}", coordinator.timers);
+}
+
+/// An API server that one coordinator talks to, and that can be away.
+#[derive(Default)]
+struct Server {
+    leases: BTreeMap<LeaseName, Arc<Record>>,
+    version: u64,
+    away: bool,
+}
+
+impl Server {
+    fn write(&mut self, lease: &LeaseName, content: &Content) -> Arc<Record> {
+        self.version += 1;
+        let record = Arc::new(Record::stored(content, lease.clone(), self.version));
+        self.leases.insert(lease.clone(), record.clone());
+        record
+    }
+
+    /// `b` renews its peer Lease and its fences.
+    fn renew_b(&mut self, leases: &[LeaseName]) -> Vec<Input> {
+        let content = Content {
+            holder: "b".into(),
+            transitions: 0,
+            duration: 15 * SECOND,
+            renew_time: 0,
+            marks: Marks::default(),
+        };
+        let renew = |lease: &LeaseName| Input::Seen(lease.clone(), self.write(lease, &content));
+        leases.iter().map(renew).collect()
+    }
+
+    /// Answers all requests, and drains at once; returns what else was commanded.
+    fn step(&mut self, peer: &mut Coordinator, input: Input, now: Moment) -> Vec<Command> {
+        let (mut out, mut rest) = (peer.step(input, now, 0), Vec::new());
+        while let Some(command) = out.pop() {
+            if let Command::Cluster(name, fence::Command::Drain) = &command {
+                out.extend(peer.step(Input::Drained(name.clone(), None), now, 0));
+            }
+            let Command::Send { lease, request } = command else {
+                rest.push(command);
+                continue;
+            };
+            let answer = match request {
+                _ if self.away => Answer::Unknown("no answer".into()),
+                Request::Create(content) | Request::Replace { content, .. } => {
+                    Answer::Record(self.write(&lease, &content))
+                }
+                Request::Get => Answer::Record(self.leases[&lease].clone()),
+                Request::Delete { .. } => Answer::Deleted,
+            };
+            let sent = now;
+            let answer = Input::Answer {
+                lease,
+                sent,
+                answer,
+            };
+            out.extend(peer.step(answer, now, 0));
+        }
+        rest
+    }
+}
+
+#[test]
+fn who_comes_back_later_than_another_peer_keeps_its_clusters() {
+    let mut sharder = Rendezvous::new();
+    for id in ["a", "b"] {
+        sharder.join(&Peer {
+            id: id.parse().unwrap(),
+            weight: 1,
+        });
+    }
+    let (mut server, mut peer) = (Server::default(), coordinator());
+    let mut of_b = vec![LeaseName::from("mcr-peer-b")];
+    for i in 0..10 {
+        let cluster = name(&format!("c{i}"));
+        sharder.insert(&cluster);
+        if sharder.owner(&cluster).unwrap().as_str() == "b" {
+            of_b.push(format!("mcr-shard-{cluster}").into());
+        }
+        peer.step(Input::Applied(cluster), NOW, 0);
+    }
+    let mut now = NOW;
+    let mut out = server.step(&mut peer, list(Vec::new()), now);
+    for second in 1..100 {
+        now = now + SECOND;
+        server.away = (20..60).contains(&second);
+        // The other peer is back a little earlier.
+        if !server.away || second == 59 {
+            for renewal in server.renew_b(&of_b) {
+                out.extend(server.step(&mut peer, renewal, now));
+            }
+        }
+        out.extend(server.step(&mut peer, Input::Tick, now));
+    }
+    let count = |wanted: fn(&fence::Command) -> bool| {
+        let of = |command: &&Command| matches!(command, Command::Cluster(_, it) if wanted(it));
+        out.iter().filter(of).count()
+    };
+    let own = 11 - of_b.len();
+    assert_eq!(count(|command| *command == fence::Command::Paused), own);
+    assert_eq!(count(|command| *command == fence::Command::Resumed), own);
+    assert_eq!(count(|command| *command == fence::Command::Drain), 0);
 }
