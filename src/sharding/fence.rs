@@ -79,6 +79,8 @@ pub(crate) trait View {
     fn rank(&self, cluster: &ClusterName, without: Option<&str>) -> Option<u32>;
     /// The peer that should own `cluster`, unless it is this one, and whether it is ready to take it.
     fn other_winner(&self, cluster: &ClusterName) -> Option<(&PeerId, bool)>;
+    /// The newest version that was seen of a peer's own Lease.
+    fn last_sign_of(&self, peer: &PeerId) -> Option<u64>;
     /// What the peer Leases show of the session that a fence is held through.
     fn session(&self, fence: &Record) -> Fate;
 }
@@ -107,7 +109,9 @@ pub(crate) struct Fence {
     /// After the work has ended: when the Lease may be released.
     release_at: Option<Moment>,
     /// P13: not offered to this winner before this.
-    kept: Option<(PeerId, Moment)>,
+    kept: Option<Kept>,
+    /// Who held it last besides this peer; `None` when it was free since.
+    last_other: Option<Arc<str>>,
     offer: Option<Offer>,
     /// What became of the session that holds the Lease, and since when that is known.
     session: Option<(Fate, Moment)>,
@@ -126,6 +130,15 @@ enum Work {
 #[derive(Clone, Copy, Debug)]
 struct Pause {
     resume_at: Option<Moment>,
+}
+
+/// A cluster that was taken although another peer should have it.
+#[derive(Clone, Debug)]
+struct Kept {
+    winner: PeerId,
+    until: Moment,
+    /// It was taken from that very peer, which so knows the cluster: its next sign of life ends this.
+    was_its_own: bool,
 }
 
 /// How often this peer offered the cluster to a winner.
@@ -155,6 +168,7 @@ impl Fence {
             pause: None,
             release_at: None,
             kept: None,
+            last_other: None,
             offer: None,
             session: None,
             holder_since: Moment::default(),
@@ -243,6 +257,9 @@ impl Fence {
 
     /// P13: an offer is forgotten when the winner has held the cluster for a whole Lease duration.
     fn note_holder(&mut self, record: &Record, env: &Env<'_>) {
+        if record.holder.as_ref() != Some(&env.identity.peer) {
+            self.last_other.clone_from(&record.holder);
+        }
         let before = self.claim.record();
         let same = before.is_some_and(|known| {
             known.holder == record.holder && known.transitions == record.transitions
@@ -269,7 +286,11 @@ impl Fence {
             };
             let keep = env.timings.lease() * 2_u32.saturating_pow(times.min(10));
             if !env.mutants.has(Mutant::PingPong) {
-                self.kept = Some((winner.clone(), env.now + keep.min(LONGEST)));
+                self.kept = Some(Kept {
+                    winner: winner.clone(),
+                    until: env.now + keep.min(LONGEST),
+                    was_its_own: self.last_other.as_deref() == Some(winner.as_str()),
+                });
             }
         }
     }
@@ -384,6 +405,12 @@ impl Fence {
     /// The cluster is not known: nothing but its Lease is left of it.
     pub(crate) fn forget_cluster(&mut self) {
         self.exists = false;
+    }
+
+    /// Whether the cluster is kept from `peer`, which has had it before.
+    pub(crate) fn is_kept_from(&self, peer: &str) -> bool {
+        let kept = self.kept.as_ref();
+        kept.is_some_and(|kept| kept.was_its_own && kept.winner.as_str() == peer)
     }
 
     /// Whether the Lease is held through a session.

@@ -274,3 +274,18 @@ fn a_calm_fleet_writes_what_it_must() {
         assert!(writes <= 12 * 61 + 3 * 77, "{writes}");
     }
 }
+
+/// Who stood still for a little longer than a Lease lasts has its share back as soon as it shows a sign of life.
+#[test]
+fn a_short_stop_costs_nobody_its_place() {
+    let owners = play("calm", [Wait(SECOND)])[0].owners.clone();
+    for tenths in [48, 50, 52, 55, 60] {
+        let stop = SECOND * tenths / 10;
+        for outcome in play(
+            "short stop",
+            [Freeze(0), Wait(stop), Thaw(0), Wait(4 * SECOND)],
+        ) {
+            assert_eq!(outcome.owners, owners, "{stop:?}");
+        }
+    }
+}

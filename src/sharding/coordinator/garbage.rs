@@ -61,6 +61,19 @@ impl Coordinator {
         }
     }
 
+    /// A peer shows a sign of life: what was taken from it while it stood still goes back.
+    pub(super) fn look_at_kept(&mut self, peer: &Record, turn: &mut Turn) {
+        let Some(holder) = peer.holder.as_deref() else {
+            return;
+        };
+        let kept = self.fences.iter();
+        let kept = kept.filter(|(_, fence)| fence.is_kept_from(holder));
+        let kept: Vec<_> = kept.map(|(name, _)| name.clone()).collect();
+        for name in kept {
+            self.fence(&name, fence::Event::Tick, turn);
+        }
+    }
+
     /// Fences that bear our mark and have not changed for an hour, of clusters that are not known: they are deleted as
     /// those of removed clusters are, by the placement's first candidate or whoever comes next.
     fn adopt_orphans(&mut self, turn: &mut Turn) {

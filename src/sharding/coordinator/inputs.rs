@@ -111,6 +111,7 @@ impl Coordinator {
         let env = self.membership.env(turn.now, turn.wall, &self.timings);
         self.others.seen(lease, record, &env);
         self.look_at_sessions(turn);
+        self.look_at_kept(record, turn);
     }
 
     fn deleted(&mut self, lease: &LeaseName, last: &Record, turn: &mut Turn) {

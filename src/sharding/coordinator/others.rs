@@ -148,6 +148,12 @@ impl Others {
         out
     }
 
+    /// The newest version that was seen of a peer Lease.
+    pub(super) fn version(&self, lease: &str) -> Option<u64> {
+        let record = self.leases.get(lease)?.claim.record()?;
+        Some(record.version)
+    }
+
     /// What the peer Lease `lease` shows of the session through which a fence is held.
     pub(super) fn fate(&self, lease: &str, fence: &Record) -> Fate {
         let record = self

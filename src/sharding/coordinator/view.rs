@@ -54,6 +54,11 @@ impl View for FleetView<'_> {
         (winner != self.membership.own()).then(|| (winner, self.membership.is_ready(winner)))
     }
 
+    fn last_sign_of(&self, peer: &PeerId) -> Option<u64> {
+        let lease = names::lease_name(self.peer_prefix, peer.as_str());
+        self.others.version(&lease)
+    }
+
     fn session(&self, fence: &Record) -> Fate {
         let holder = fence.holder.as_deref().unwrap_or_default();
         let lease = names::lease_name(self.peer_prefix, holder);

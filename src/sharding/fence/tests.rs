@@ -15,6 +15,7 @@ struct Fleet {
     may_release: bool,
     rank: Option<u32>,
     winner: Option<(PeerId, bool)>,
+    last_sign: Option<u64>,
 }
 
 impl View for Fleet {
@@ -35,6 +36,9 @@ impl View for Fleet {
     }
     fn other_winner(&self, _: &ClusterName) -> Option<(&PeerId, bool)> {
         self.winner.as_ref().map(|(peer, ready)| (peer, *ready))
+    }
+    fn last_sign_of(&self, _: &PeerId) -> Option<u64> {
+        self.last_sign
     }
     fn session(&self, _: &Record) -> Fate {
         Fate::Alive
@@ -77,6 +81,7 @@ impl Play {
                 may_release: true,
                 rank: Some(0),
                 winner: None,
+                last_sign: None,
             },
             version: 10,
             request: None,

@@ -1,6 +1,6 @@
 //! The work under a fence: begin, pause, go on, hand over.
 
-use super::{Command, Env, Fence, Mutant, Offer, Pause, View, Work};
+use super::{Command, Env, Fence, Kept, Mutant, Offer, Pause, View, Work};
 use crate::{clock::Moment, sharding::peer::PeerId};
 
 // === impl Fence ===
@@ -109,9 +109,11 @@ impl Fence {
         self.kept = self
             .kept
             .take()
-            .filter(|(kept_from, _)| winner.is_some_and(|(winner, _)| winner == kept_from));
-        let kept_until = self.kept.as_ref().map(|(_, until)| *until);
-        let kept_until = kept_until.filter(|until| env.now < *until);
+            .filter(|kept| winner.is_some_and(|(winner, _)| *winner == kept.winner));
+        let token = self.claim.tenure().map(|tenure| tenure.token);
+        let is_back = |kept: &Kept| kept.was_its_own && view.last_sign_of(&kept.winner) > token;
+        let kept = self.kept.as_ref().filter(|kept| !is_back(kept));
+        let kept_until = kept.map(|kept| kept.until).filter(|until| env.now < *until);
         let drain = match winner {
             _ if view.leaves() || !self.exists => true,
             Some((winner, ready))
