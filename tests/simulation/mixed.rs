@@ -13,7 +13,7 @@ fn play(lease: u64) {
     let lease = Duration::from_secs(lease);
     let seeds = match number("SIMULATION_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SIMULATION_SEEDS").unwrap_or(2_000),
+        None => 0..number("SIMULATION_SEEDS").unwrap_or(5_000),
     };
     let start = std::time::Instant::now();
     let (mut events, mut writes, mut time) = (0, 0, Duration::ZERO);
