@@ -14,11 +14,13 @@
 //! when it starts, and not cut afterwards.
 
 mod client;
+mod watchdog;
+mod workers;
 
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -33,7 +35,10 @@ use crate::{
     cluster::ClusterName,
 };
 
+use workers::Workers;
+
 pub(crate) use client::fenced_client;
+pub(crate) use watchdog::Watchdog;
 
 /// A number that grows with every new tenure of a cluster, whoever owns it.
 ///
@@ -71,7 +76,20 @@ pub enum NotOwnerReason {
 #[derive(Clone)]
 pub struct Guard {
     tenure: Arc<Tenure>,
+    scope: Arc<Scope>,
+}
+
+/// A guard that keeps nothing alive.
+struct WeakGuard {
+    tenure: Weak<Tenure>,
+    scope: Weak<Scope>,
+}
+
+/// What all guards of one engagement share.
+#[derive(Default)]
+struct Scope {
     ended: CancellationToken,
+    workers: Workers,
 }
 
 /// What all engagements of one tenure share.
@@ -86,6 +104,7 @@ struct Tenure {
     /// When a write was last given up without an answer, in nanoseconds; 0 is never.
     unanswered: AtomicU64,
     changed: watch::Sender<()>,
+    watchdog: OnceLock<Watchdog>,
 }
 
 const UNFENCED: u64 = u64::MAX;
@@ -121,17 +140,22 @@ impl Guard {
                 writes: AtomicUsize::new(0),
                 unanswered: AtomicU64::new(0),
                 changed: watch::Sender::new(()),
+                watchdog: OnceLock::new(),
             }),
-            ended: CancellationToken::new(),
+            scope: Arc::default(),
         }
     }
 
     /// The guard of a new engagement within the same tenure.
     pub(crate) fn engagement(&self) -> Self {
-        Self {
+        let guard = Self {
             tenure: self.tenure.clone(),
-            ended: CancellationToken::new(),
+            scope: Arc::default(),
+        };
+        if let Some(watchdog) = self.tenure.watchdog.get() {
+            watchdog.watch(&guard);
         }
+        guard
     }
 
     /// The cluster that is guarded.
@@ -163,7 +187,7 @@ impl Guard {
     /// # Errors
     /// [`NotOwner`] says why not.
     pub fn check(&self) -> Result<(), NotOwner> {
-        let reason = if self.ended.is_cancelled() {
+        let reason = if self.scope.ended.is_cancelled() {
             NotOwnerReason::Ended
         } else if self.tenure.revoked.load(Ordering::Acquire) {
             NotOwnerReason::Revoked
@@ -183,7 +207,7 @@ impl Guard {
     /// # Errors
     /// [`NotOwner`] when `work` was not begun or was dropped.
     pub async fn run<F: Future>(&self, work: F) -> Result<F::Output, NotOwner> {
-        let mut work = std::pin::pin!(work);
+        let mut work = std::pin::pin!(self.scope.workers.count(work));
         let mut stopped = std::pin::pin!(self.stopped());
         std::future::poll_fn(|context| {
             self.check()?;
@@ -206,7 +230,7 @@ impl Guard {
             tokio::select! {
                 () = self.deadline_reached() => {}
                 _ = changed.changed() => {}
-                () = self.ended.cancelled() => {}
+                () = self.scope.ended.cancelled() => {}
             }
         }
     }
@@ -224,7 +248,7 @@ impl Guard {
             }
             tokio::select! {
                 _ = changed.changed() => {}
-                () = self.ended.cancelled() => {}
+                () = self.scope.ended.cancelled() => {}
             }
         }
     }
@@ -271,7 +295,28 @@ impl Guard {
 
     /// Ends this engagement: every request through its client is refused from now on, reads too.
     pub(crate) fn end(&self) {
-        self.ended.cancel();
+        self.scope.ended.cancel();
+    }
+
+    /// Puts this guard, and those of its engagements to come, under a watchdog.
+    pub(crate) fn watched_by(&self, watchdog: &Watchdog) {
+        // A tenure has one for good.
+        if self.tenure.watchdog.set(watchdog.clone()).is_ok() {
+            watchdog.watch(self);
+        }
+    }
+
+    /// Why no work is permitted, although some is being done at this moment.
+    fn works_without_permission(&self) -> Option<NotOwner> {
+        let works = self.scope.workers.any();
+        works.then(|| self.check().err()).flatten()
+    }
+
+    fn downgrade(&self) -> WeakGuard {
+        WeakGuard {
+            tenure: Arc::downgrade(&self.tenure),
+            scope: Arc::downgrade(&self.scope),
+        }
     }
 
     /// When a write was last given up without an answer; now, while one is in flight.
@@ -292,6 +337,17 @@ impl fmt::Debug for Guard {
             .field("cluster", &self.tenure.cluster)
             .field("state", &self.check().map_err(|refusal| refusal.reason))
             .finish_non_exhaustive()
+    }
+}
+
+// === impl WeakGuard ===
+
+impl WeakGuard {
+    fn upgrade(&self) -> Option<Guard> {
+        Some(Guard {
+            tenure: self.tenure.upgrade()?,
+            scope: self.scope.upgrade()?,
+        })
     }
 }
 

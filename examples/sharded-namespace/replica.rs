@@ -19,7 +19,8 @@ pub(crate) async fn run(cli: &Cli, target: Target) -> Result<(), Failure> {
         .lease_namespace(&cli.shard_lease_namespace)
         .prefixes("mcr-peer", &cli.shard_lease_prefix)
         .timings(cli.timings())
-        .weight(cli.weight);
+        .weight(cli.weight)
+        .watchdog(true);
     if let Some(peer) = &cli.peer {
         sharding = sharding.peer(peer);
     }

@@ -40,13 +40,13 @@ async fn send(
     } else {
         tokio::select! {
             biased;
-            () = guard.ended.cancelled() => return Err(guard.refusal(NotOwnerReason::Ended).into()),
+            () = guard.scope.ended.cancelled() => return Err(guard.refusal(NotOwnerReason::Ended).into()),
             response = answered(&base, request) => response?,
         }
     };
     Ok(response.map(|inner| CutBody {
         inner,
-        ended: Box::pin(guard.ended.clone().cancelled_owned()),
+        ended: Box::pin(guard.scope.ended.clone().cancelled_owned()),
         guard,
     }))
 }

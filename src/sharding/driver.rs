@@ -26,7 +26,7 @@ use crate::{
     clock::Clock,
     cluster::ClusterName,
     error::{Error, Result},
-    guard::{FencingToken, Guard},
+    guard::{FencingToken, Guard, Watchdog},
 };
 
 /// After how long a problem that goes on is said once more.
@@ -65,6 +65,7 @@ pub(crate) struct Driver {
     pub(crate) prefixes: [String; 2],
     pub(crate) timings: Timings,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) watchdog: Option<Watchdog>,
     pub(crate) orders: UnboundedReceiver<Order>,
     pub(crate) assignments: UnboundedSender<Assignment>,
 }
@@ -246,6 +247,9 @@ impl Running {
             fence::Command::Engage { deadline, token } => {
                 let guard = Guard::new(name.clone(), self.driver.clock.clone());
                 guard.permit(deadline, FencingToken(token));
+                if let Some(watchdog) = &self.driver.watchdog {
+                    guard.watched_by(watchdog);
+                }
                 self.guards.insert(name.clone(), guard.clone());
                 self.said.remove(&Some(name.clone()));
                 self.assign(Assignment::Engage(name, guard));

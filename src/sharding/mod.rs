@@ -41,7 +41,7 @@ mod record;
 mod rendezvous;
 mod timings;
 
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
 use kube::{Client, Config};
 use tokio::sync::mpsc;
@@ -72,6 +72,7 @@ pub(crate) mod internals {
 use crate::{
     clock::{Clock, SystemClock},
     error::{Error, Report, Result},
+    guard::Watchdog,
 };
 use coordinator::{Coordinator, Settings};
 use lease::LeaseApi;
@@ -92,6 +93,8 @@ pub struct Sharding {
     timings: Timings,
     sharder: Box<dyn Sharder>,
     clock: Arc<dyn Clock>,
+    system_clock: bool,
+    watchdog: bool,
 }
 
 enum Access {
@@ -139,6 +142,8 @@ impl Sharding {
             timings: Timings::default(),
             sharder: Box::new(Rendezvous::new()),
             clock: Arc::new(SystemClock),
+            system_clock: true,
+            watchdog: false,
         }
     }
 
@@ -190,7 +195,21 @@ impl Sharding {
 
     /// The source of time; tests with paused time set a [`TokioClock`](crate::clock::TokioClock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.system_clock = (&clock as &dyn Any).is::<SystemClock>();
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Whether the process aborts when a reconcile works on without permission; off by default, good for a program of its
+    /// own.
+    ///
+    /// At the deadline of a fence its reconciles are dropped. One that blocks its thread cannot be, and would work on
+    /// beside the next owner. The watchdog ends the process when that has gone on for half a
+    /// [stop margin](Timings::stop_margin), and so early enough. It also ends one that blocks beyond the drain timeout,
+    /// which otherwise keeps its cluster for ever. Time in which the process is stopped or suspended does not count. It
+    /// works with the system's clock only.
+    pub fn watchdog(mut self, on: bool) -> Self {
+        self.watchdog = on;
         self
     }
 
@@ -206,6 +225,11 @@ impl Sharding {
                 "the weight must be at most {MAX_WEIGHT}, not {}",
                 self.weight
             )));
+        }
+        if self.watchdog && !self.system_clock {
+            return Err(Error::setting(
+                "the watchdog works with the system's clock only: leave out one of clock and watchdog",
+            ));
         }
         let id = PeerId::new(self.peer.map_or_else(default_peer, Ok)?)?;
         let peer = Peer {
@@ -235,6 +259,7 @@ impl Sharding {
             sharder: self.sharder,
             mutants: Mutants::default(),
         });
+        let watchdog = self.watchdog.then(|| Watchdog::start(timings.margin()));
         let (orders, obeys) = mpsc::unbounded_channel();
         let (assigns, assignments) = mpsc::unbounded_channel();
         let driver = Driver {
@@ -243,6 +268,7 @@ impl Sharding {
             prefixes: [self.peer_prefix, self.fence_prefix],
             timings,
             clock: self.clock,
+            watchdog: watchdog.transpose()?,
             orders: obeys,
             assignments: assigns,
         };

@@ -12,4 +12,5 @@ mod outages;
 mod ownership;
 mod requests;
 mod soak;
+mod watchdog;
 mod watches;
