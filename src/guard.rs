@@ -6,14 +6,15 @@
 //! 3. When the deadline passes, work stops by itself. A later renewal lets it go on, unless the guard was revoked.
 //!
 //! # Guarantees
-//! After the deadline or a revocation no request that writes is begun, and one in flight is given up at its next poll.
+//! After the deadline or a revocation no request that writes is begun, and one in flight is given up at its next poll. So
+//! is a connection that was upgraded (exec, attach, port-forward).
 //!
 //! # Not guaranteed
 //! A write that left before the deadline can take effect later; fencing assumes that it does so within the stop margin
-//! ([`Timings::stop_margin`](crate::sharding::Timings)). A connection upgrade (exec, attach, port-forward) is checked
-//! when it starts, and not cut afterwards.
+//! ([`Timings::stop_margin`](crate::sharding::Timings)).
 
 mod client;
+mod upgrade;
 mod watchdog;
 mod workers;
 
@@ -110,8 +111,8 @@ struct Tenure {
 const UNFENCED: u64 = u64::MAX;
 
 /// One write in flight; dropped without [`answered`](Self::answered), it counts as given up.
-struct Write<'a> {
-    tenure: &'a Tenure,
+struct Write {
+    tenure: Arc<Tenure>,
     answered: bool,
 }
 
@@ -269,10 +270,10 @@ impl Guard {
         }
     }
 
-    fn begin_write(&self) -> Write<'_> {
+    fn begin_write(&self) -> Write {
         self.tenure.writes.fetch_add(1, Ordering::AcqRel);
         Write {
-            tenure: &self.tenure,
+            tenure: self.tenure.clone(),
             answered: false,
         }
     }
@@ -353,13 +354,13 @@ impl WeakGuard {
 
 // === impl Write ===
 
-impl Write<'_> {
+impl Write {
     fn answered(mut self) {
         self.answered = true;
     }
 }
 
-impl Drop for Write<'_> {
+impl Drop for Write {
     fn drop(&mut self) {
         if !self.answered {
             let now = u64::try_from(self.tenure.clock.now().0.as_nanos()).unwrap_or(UNFENCED);

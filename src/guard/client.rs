@@ -12,14 +12,15 @@ use kube::{Client, client::Body, error::Error as KubeError};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tower::service_fn;
 
-use super::{Guard, NotOwnerReason};
+use super::{Guard, NotOwnerReason, upgrade};
 use crate::error::BoxError;
 
 /// A client like `base` that asks `guard` before every request.
 ///
-/// Requests that write are refused when the guard does not permit work, and given up when it stops permitting; reads
-/// and open watches end with the engagement. A refusal arrives as [`KubeError::Service`] around
-/// [`NotOwner`](super::NotOwner). Retries inside `base` cannot outlive the permission: they are part of what is given up.
+/// Requests that write are refused when the guard does not permit work, and given up when it stops permitting; upgraded
+/// connections are cut then. Reads and open watches end with the engagement. A refusal arrives as
+/// [`KubeError::Service`] around [`NotOwner`](super::NotOwner). Retries inside `base` cannot outlive the permission: they
+/// are part of what is given up.
 pub(crate) fn fenced_client(base: Client, guard: Guard) -> Client {
     let namespace = base.default_namespace().to_owned();
     let service = service_fn(move |request| send(base.clone(), guard.clone(), request));
@@ -35,6 +36,7 @@ async fn send(
         guard.check()?;
         let write = guard.begin_write();
         let response = guard.run(answered(&base, request)).await??;
+        let response = upgrade::guarded(response, &guard).await?;
         write.answered();
         response
     } else {
