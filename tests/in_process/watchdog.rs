@@ -6,14 +6,20 @@ use std::{
     os::unix::process::ExitStatusExt,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
-        atomic::Ordering,
+        Arc,
+        atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver},
     },
     thread,
     time::{Duration, Instant},
 };
 
-use multicluster::{Error, Manager, clock::SystemClock, providers::NamespaceProvider};
+use multicluster::{
+    Action, BoxError, Error, Manager, Sharding,
+    clock::{SystemClock, TokioClock},
+    providers::NamespaceProvider,
+    sharding::Timings,
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fleet::{Fleet, LEASE, What};
@@ -143,6 +149,16 @@ fn a_reconcile_that_blocks_beyond_the_drain_timeout_ends_the_process() {
 }
 
 #[test]
+fn a_process_that_cannot_log_ends_all_the_same() {
+    let mut victim = Victim::start("blocks with the log locked");
+    let cut_off = victim.says(CUT_OFF, 20 * SECOND);
+    let (status, ended) = victim.ended(20 * SECOND);
+    assert_eq!(status.signal(), Some(Signal::ABORT.as_raw()), "{status:?}");
+    let after = ended - cut_off;
+    assert!(after < WORK + GRACE + SECOND, "{after:?}");
+}
+
+#[test]
 fn a_process_whose_work_ends_at_the_deadline_lives_on() {
     let mut victim = Victim::start("works");
     victim.says(CUT_OFF, 20 * SECOND);
@@ -165,21 +181,15 @@ fn a_process_that_was_stopped_over_its_deadline_lives_on() {
 #[ignore = "run by the other tests, as a process of its own"]
 async fn victim() {
     let Ok(case) = env::var(CASE) else { return };
-    let blocks = case.starts_with("blocks");
     let fleet = Fleet::new(&["zoo"]).await;
-    let settings = |sharding: multicluster::Sharding| {
-        let timings = multicluster::sharding::Timings::new(LEASE).drain_timeout(SECOND);
+    let settings = |sharding: Sharding| {
+        let timings = Timings::new(LEASE).drain_timeout(SECOND);
         sharding.clock(SystemClock).timings(timings).watchdog(true)
     };
-    let replica = fleet.start_with("a", settings, move |_| async move {
-        if blocks {
-            thread::sleep(60 * SECOND);
-        }
-        loop {
-            // Inside of a poll nearly all the time, like a busy program.
-            thread::sleep(Duration::from_millis(20));
-            tokio::task::yield_now().await;
-        }
+    let said = Arc::new(AtomicBool::new(false));
+    let (case_of_work, said_of_work) = (case.clone(), said.clone());
+    let replica = fleet.start_with("a", settings, move |_| {
+        work(case_of_work.clone(), said_of_work.clone())
     });
     let begun = async |times: usize| {
         let works = What::Reconciled("first".into());
@@ -199,6 +209,7 @@ async fn victim() {
         _ => {
             fleet.forbids.store(true, Ordering::SeqCst);
             eprintln!("{CUT_OFF}");
+            said.store(true, Ordering::SeqCst);
             tokio::time::sleep(2 * LEASE).await;
             fleet.forbids.store(false, Ordering::SeqCst);
         }
@@ -208,16 +219,33 @@ async fn victim() {
     eprintln!("{LIVES}");
 }
 
+/// What the victim's reconcile does; `said` is set when the victim has said all that it will.
+async fn work(case: String, said: Arc<AtomicBool>) -> Result<Action, BoxError> {
+    let locks = case.ends_with("the log locked");
+    while locks && !said.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    if case.starts_with("blocks") {
+        let _log = locks.then(|| std::io::stderr().lock());
+        thread::sleep(60 * SECOND);
+    }
+    loop {
+        // Inside of a poll nearly all the time, like a busy program.
+        thread::sleep(Duration::from_millis(20));
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_watchdog_with_a_clock_that_is_not_the_systems_is_refused() {
     let fleet = Fleet::new(&[]).await;
     let with_clock = |system: bool| {
-        let sharding = multicluster::Sharding::with_client(fleet.client(), "mcr")
+        let sharding = Sharding::with_client(fleet.client(), "mcr")
             .peer("a")
             .watchdog(true);
         let sharding = match system {
             true => sharding.clock(SystemClock),
-            false => sharding.clock(multicluster::clock::TokioClock::new()),
+            false => sharding.clock(TokioClock::new()),
         };
         Manager::builder(NamespaceProvider::new(fleet.client()))
             .sharding(sharding)

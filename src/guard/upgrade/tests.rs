@@ -126,7 +126,9 @@ impl Call {
 
     /// When the caller finds the connection closed.
     async fn closes(&mut self) -> Moment {
-        assert_eq!(self.connection.read(&mut [0; 16]).await.unwrap(), 0);
+        let mut byte = [0];
+        let read = tokio::time::timeout(60 * SECOND, self.connection.read(&mut byte));
+        assert_eq!(read.await.expect("it stays open").unwrap(), 0);
         self.clock.now()
     }
 
