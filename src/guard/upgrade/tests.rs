@@ -149,10 +149,12 @@ async fn upgraded(client: &Client) -> TokioIo<hyper::upgrade::Upgraded> {
     TokioIo::new(hyper::upgrade::on(response).await.unwrap())
 }
 
+/// Says `text`, and hears it come back meanwhile.
 async fn exchange(connection: &mut TokioIo<hyper::upgrade::Upgraded>, text: &str) {
-    connection.write_all(text.as_bytes()).await.unwrap();
+    let (mut hears, mut says) = io::split(connection);
     let mut back = vec![0; text.len()];
-    connection.read_exact(&mut back).await.unwrap();
+    let exchanged = tokio::try_join!(says.write_all(text.as_bytes()), hears.read_exact(&mut back));
+    exchanged.unwrap();
     assert_eq!(back, text.as_bytes());
 }
 
@@ -160,7 +162,7 @@ async fn exchange(connection: &mut TokioIo<hyper::upgrade::Upgraded>, text: &str
 async fn bytes_go_both_ways_while_permitted() {
     let mut call = Call::begin().await;
     let start = call.clock.now();
-    let long = "more than the buffers hold ".repeat(100);
+    let long = "more than the buffers hold ".repeat(10_000);
     for text in ["hello", "zoo", &long] {
         call.says(text).await;
     }
