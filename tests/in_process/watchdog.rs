@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kube_sandbox::{Fault, Outage, Rule};
 use multicluster::{
     Action, BoxError, Error, Manager, Sharding,
     clock::{SystemClock, TokioClock},
@@ -207,11 +208,11 @@ async fn victim() {
         }
         "is stopped" => {}
         _ => {
-            fleet.forbids.store(true, Ordering::SeqCst);
+            let cut = fleet.faults.add(Rule::new(Fault::Outage(Outage::Refuse)));
             eprintln!("{CUT_OFF}");
             said.store(true, Ordering::SeqCst);
             tokio::time::sleep(2 * LEASE).await;
-            fleet.forbids.store(false, Ordering::SeqCst);
+            fleet.faults.remove(cut);
         }
     }
     // Dropped at the deadline, and begun again after a renewal.
