@@ -5,6 +5,7 @@
 mod blocking;
 mod controllers;
 mod dead_connections;
+mod engagements;
 mod fleet;
 mod hidden_retries;
 mod namespaces;

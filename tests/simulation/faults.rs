@@ -289,3 +289,23 @@ fn a_short_stop_costs_nobody_its_place() {
         }
     }
 }
+
+/// W11: what a dead peer leaves behind is taken over by many requests at once.
+#[test]
+fn a_thousand_clusters_are_taken_over_together() {
+    let scenario = Scenario::new(3, 1_000)
+        .lease(LEASE)
+        .write_every(10 * SECOND)
+        .script([
+            ExpectOwned(4 * SECOND),
+            Wait(7 * SECOND),
+            Crash(0),
+            Wait(2 * LEASE),
+        ]);
+    let outcome = scenario
+        .run(1)
+        .unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(outcome.moves > 250, "{} moves", outcome.moves);
+    let longest = outcome.gaps.iter().max().copied().unwrap_or_default();
+    assert!(longest <= LEASE.mul_f64(1.01) + SECOND, "{longest:?}");
+}
