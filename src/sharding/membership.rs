@@ -15,7 +15,7 @@
 mod learn;
 mod peers;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     claim::{Claim, Env, Goal, Identity, Session, Step},
@@ -87,7 +87,7 @@ pub(crate) struct Membership {
     joined: Option<Moment>,
     settled: bool,
     /// The other peers that were alive at the last step, and when that last changed.
-    alive: BTreeSet<PeerId>,
+    alive: Vec<PeerId>,
     last_change: Moment,
     /// The last answered renewal.
     alive_at: Option<Moment>,
@@ -132,7 +132,7 @@ impl Membership {
             synced: None,
             joined: None,
             settled: false,
-            alive: BTreeSet::new(),
+            alive: Vec::new(),
             last_change: Moment::default(),
             alive_at: None,
             leaving: None,
@@ -207,7 +207,7 @@ impl Membership {
 
     /// The peers that clusters are placed on, this one included while it is alive.
     pub(crate) fn live(&self, now: Moment, timings: &Timings) -> Vec<Peer> {
-        let mut live = self.peers.live(now, self.grace, timings);
+        let mut live: Vec<_> = self.peers.live(now, self.grace, timings).cloned().collect();
         if self.is_candidate(now, timings) {
             live.push(self.own.clone());
         }
@@ -244,9 +244,9 @@ impl Membership {
         if self.contact.is_some_and(fresh) {
             self.peers.bury(now, self.grace, timings);
         }
-        let alive = self.peers.alive(now, self.grace, timings);
-        if alive != self.alive {
-            self.alive = alive;
+        let alive = || self.peers.alive(now, self.grace, timings);
+        if !alive().eq(self.alive.iter()) {
+            self.alive = alive().cloned().collect();
             self.last_change = now;
         }
         self.settle(now, timings);

@@ -1,9 +1,6 @@
 //! The other peers, by what their Leases show.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     clock::Moment,
@@ -89,18 +86,28 @@ impl Peers {
     }
 
     /// The peers that clusters can be placed on.
-    pub(super) fn live(&self, now: Moment, grace: Moment, timings: &Timings) -> Vec<Peer> {
+    pub(super) fn live(
+        &self,
+        now: Moment,
+        grace: Moment,
+        timings: &Timings,
+    ) -> impl Iterator<Item = &Peer> {
         self.seen
             .values()
-            .filter(|seen| !seen.dead && !seen.is_draining() && now <= seen.end(grace, timings))
-            .map(|seen| seen.peer.clone())
-            .collect()
+            .filter(move |seen| {
+                !seen.dead && !seen.is_draining() && now <= seen.end(grace, timings)
+            })
+            .map(|seen| &seen.peer)
     }
 
     /// The ids of the live peers.
-    pub(super) fn alive(&self, now: Moment, grace: Moment, timings: &Timings) -> BTreeSet<PeerId> {
-        let live = self.live(now, grace, timings);
-        live.into_iter().map(|peer| peer.id).collect()
+    pub(super) fn alive(
+        &self,
+        now: Moment,
+        grace: Moment,
+        timings: &Timings,
+    ) -> impl Iterator<Item = &PeerId> {
+        self.live(now, grace, timings).map(|peer| &peer.id)
     }
 
     /// Whether a second version of the peer's present incarnation was seen: its first renewal, by which it competes.

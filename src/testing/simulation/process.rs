@@ -173,8 +173,10 @@ fn nanos(time: Duration) -> u64 {
 
 /// That many millionths of a time.
 fn part(nanos: u64, millionths: i64) -> i64 {
-    let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
-    nanos / 1_000_000 * millionths + nanos % 1_000_000 * millionths / 1_000_000
+    // In units of 2^-40: a division of 128 bits for each event would be a good part of all time.
+    let factor = i128::from(millionths * (1 << 40) / 1_000_000);
+    let part = (i128::from(nanos) * factor) >> 40;
+    i64::try_from(part).unwrap_or(i64::MAX)
 }
 
 /// How long a confirmed write allows work, for the observer's own reckoning.
