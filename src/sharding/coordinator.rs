@@ -301,6 +301,9 @@ impl Coordinator {
                 if let Some(name) = self.clusters.get(&lease).cloned() {
                     let answer = fence::Event::Answer(turn.now, Answer::NotSent);
                     self.fence(&name, answer, turn);
+                } else {
+                    let env = self.membership.env(turn.now, turn.wall, &self.timings);
+                    self.others.answer(&lease, turn.now, Answer::NotSent, &env);
                 }
             }
             self.all_fences(&fence::Event::Tick, turn);
