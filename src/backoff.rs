@@ -81,7 +81,7 @@ where
 }
 
 /// Whether the API server asks for a new list (410): it answers, as it does not during an outage.
-fn is_gone(error: &watcher::Error) -> bool {
+pub(crate) fn is_gone(error: &watcher::Error) -> bool {
     match error {
         watcher::Error::WatchError(status) => status.code == 410,
         watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 410,

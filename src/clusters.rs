@@ -6,7 +6,7 @@ use futures_util::{Stream, StreamExt, stream};
 use kube::runtime::watcher;
 
 use crate::{
-    backoff::patient,
+    backoff::{is_gone, patient},
     cluster::ClusterName,
     error::Error,
     provider::{ClusterEvent, ClusterRef},
@@ -128,6 +128,8 @@ impl ClusterSet {
                     Err(_) => Vec::new(),
                 },
                 Ok(watcher::Event::InitDone) => clusters.end_list().into_iter().map(Ok).collect(),
+                // The server asks for a new list, as after its own restart: that follows.
+                Err(error) if is_gone(&error) => Vec::new(),
                 Err(error) => vec![Err(Error::provider(provider, "watch the source", error))],
             };
             stream::iter(events)

@@ -61,6 +61,7 @@ mod engage;
 mod error;
 mod guard;
 mod manager;
+mod problems;
 mod provider;
 pub mod sharding;
 mod shutdown;

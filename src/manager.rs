@@ -14,6 +14,7 @@ use tokio::{
 use crate::{
     engage::ClusterAware,
     error::{Error, Report, Result, panic_message},
+    problems::Problems,
     provider::{ClusterEvent, ClusterProvider},
     sharding::{self, Assignment, Order, PeerId, Sharding, Timings},
 };
@@ -235,7 +236,7 @@ struct Startup {
     joined: bool,
     discovered: bool,
     last: Option<Error>,
-    said: String,
+    problems: Problems,
 }
 
 // === impl Startup ===
@@ -247,7 +248,7 @@ impl Startup {
             joined: false,
             discovered: false,
             last: None,
-            said: String::new(),
+            problems: Problems::default(),
         }
     }
 
@@ -260,10 +261,8 @@ impl Startup {
 
     fn failed(&mut self, error: Error) {
         let text = Report(&error).to_string();
-        if text != self.said {
-            tracing::warn!("{text}");
-            self.said = text;
-        }
+        self.problems
+            .meet(None, text.clone(), move |_| tracing::warn!("{text}"));
         self.last = Some(error);
     }
 

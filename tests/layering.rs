@@ -17,18 +17,23 @@ const CRATE: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     ("cluster", &["error"]),
     ("provider", &["cluster", "error"]),
+    ("problems", &["cluster"]),
     ("clusters", &["backoff", "cluster", "error", "provider"]),
     ("guard", &["clock", "cluster", "error"]),
     ("engage", &["cluster", "error", "guard"]),
-    ("sharding", &["clock", "cluster", "error", "guard"]),
+    (
+        "sharding",
+        &["clock", "cluster", "error", "guard", "problems"],
+    ),
     (
         "controller",
-        &["backoff", "cluster", "engage", "error", "guard"],
+        &["backoff", "cluster", "engage", "error", "guard", "problems"],
     ),
     (
         "manager",
         &[
-            "backoff", "cluster", "clusters", "engage", "error", "guard", "provider", "sharding",
+            "backoff", "cluster", "clusters", "engage", "error", "guard", "problems", "provider",
+            "sharding",
         ],
     ),
 ];
@@ -64,7 +69,10 @@ const SHARDING: &[(&str, &[&str])] = &[
         ],
     ),
     ("lease", &["names", "record"]),
-    ("driver", &["coordinator", "fence", "lease", "timings"]),
+    (
+        "driver",
+        &["coordinator", "fence", "lease", "names", "timings"],
+    ),
     ("alone", &["driver"]),
     ("pod", &["claim", "record"]),
 ];

@@ -19,6 +19,7 @@ pub use informer::Watched;
 use crate::{
     engage::{ClusterAware, Engagement},
     error::{BoxError, Error},
+    problems::Problems,
 };
 use scheduler::Scheduler;
 
@@ -50,6 +51,7 @@ struct Shared<K: Watched, S> {
     state: S,
     reconcile: Reconcile<K, S>,
     scheduler: Scheduler<ObjectRef<K>>,
+    problems: Problems,
 }
 
 type Reconcile<K, S> =
@@ -93,6 +95,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
                 state,
                 reconcile,
                 scheduler: Scheduler::new(CONCURRENCY),
+                problems: Problems::default(),
             }),
         }
     }

@@ -3,7 +3,10 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::{FutureExt, StreamExt};
-use kube::{Api, runtime::reflector::ObjectRef};
+use kube::{
+    Api,
+    runtime::{reflector::ObjectRef, watcher},
+};
 use tokio::{task::JoinSet, time::Instant};
 use tracing::Instrument;
 
@@ -16,8 +19,10 @@ use super::{
     scheduler::{Attached, Job},
 };
 use crate::{
+    backoff::is_gone,
     engage::Engagement,
     error::{BoxError, Report, Result, panic_message},
+    problems::Whose,
 };
 
 /// Runs until the engagement is cancelled and every reconcile of it has ended.
@@ -32,7 +37,6 @@ pub(super) async fn run<K: Watched, S: Clone + Send + Sync + 'static>(
     let mut queue = shared.scheduler.attach();
     let mut reconciles = JoinSet::new();
     let mut paused = false;
-    let mut problem = String::new();
     let guard = engagement.guard().clone();
 
     loop {
@@ -55,11 +59,8 @@ pub(super) async fn run<K: Watched, S: Clone + Send + Sync + 'static>(
                 }
             }
             Some(change) = changes.next() => match change {
-                Ok(keys) => {
-                    problem.clear();
-                    queue.add(keys);
-                }
-                Err(error) => report_watch(&shared, &engagement, &error, &mut problem),
+                Ok(keys) => queue.add(keys),
+                Err(error) => report_watch(&shared, &engagement, &error),
             },
             () = sleep_until(due) => {}
         }
@@ -168,20 +169,50 @@ fn done(action: Action) -> Outcome {
 fn report_watch<K: Watched, S>(
     shared: &Shared<K, S>,
     engagement: &Engagement,
-    error: &kube::runtime::watcher::Error,
-    said: &mut String,
+    error: &watcher::Error,
 ) {
     let text = Report(error).to_string();
-    if *said != text && !engagement.is_cancelled() {
+    let (controller, kind) = (shared.name.clone(), K::kind(&shared.dyntype).into_owned());
+    let cluster = engagement.name();
+    if engagement.is_cancelled() {
+        return;
+    }
+    if is_gone(error) {
+        tracing::debug!(controller, kind, %cluster, error = text, "the watch is listed anew");
+        return;
+    }
+    let cause = cause(error);
+    let words = cause.clone();
+    let say = move |whose: &Whose| {
+        let error = match whose {
+            Whose::Others(_) => &words,
+            _ => &text,
+        };
         tracing::warn!(
-            controller = %shared.name,
-            kind = %K::kind(&shared.dyntype),
-            cluster = %engagement.name(),
-            error = %text,
+            controller,
+            kind,
+            cluster = whose.cluster(),
+            clusters = whose.clusters(),
+            error,
             "the watch fails and is retried"
         );
-        *said = text;
-    }
+    };
+    shared.problems.meet(Some(cluster), cause, say);
+}
+
+/// What makes the failure of a watch the same as that of another cluster's: its words may name the cluster.
+fn cause(error: &watcher::Error) -> String {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    let status = match error {
+        WatchError(status) => status,
+        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => match error {
+            kube::Error::Api(status) => status,
+            kube::Error::Service(_) | kube::Error::HyperError(_) => return "no answer".into(),
+            _ => return Report(error).to_string(),
+        },
+        _ => return Report(error).to_string(),
+    };
+    format!("{} {}", status.code, status.reason)
 }
 
 /// The whole chain of an error of unknown type, in one line.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    error::Error as _,
     panic::AssertUnwindSafe,
     pin::pin,
     sync::Arc,
@@ -22,6 +23,7 @@ use crate::{
     engage::{ClusterAware, Engagement},
     error::{Error, Report, Result, panic_message},
     guard::Guard,
+    problems::{Problems, Whose},
     provider::{ClusterProvider, ClusterRef},
     sharding::PeerId,
 };
@@ -56,6 +58,7 @@ struct Common {
     peer: String,
     rules: Rules,
     connecting: Semaphore,
+    problems: Problems,
 }
 
 // === impl Engagements ===
@@ -73,6 +76,7 @@ impl Engagements {
             peer: peer.map_or_else(String::new, |peer| peer.to_string()),
             rules,
             connecting: Semaphore::new(CONNECTING),
+            problems: Problems::default(),
         };
         Self {
             common: Arc::new(common),
@@ -177,7 +181,17 @@ async fn work(
             }
             Err(error) => {
                 let pause = backoff.next();
-                tracing::warn!(cluster = %name, retry_in = ?pause, "{}", Report(&error));
+                let (cause, text) = (cause(&error), Report(&error).to_string());
+                let shared = cause.clone();
+                common
+                    .problems
+                    .meet(Some(&name), cause, move |whose| match whose {
+                        Whose::Others(_) => tracing::warn!(
+                            clusters = whose.clusters(),
+                            "the same of other clusters: {shared}"
+                        ),
+                        _ => tracing::warn!(cluster = whose.cluster(), retry_in = ?pause, "{text}"),
+                    });
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = tokio::time::sleep(pause) => {}
@@ -215,6 +229,15 @@ async fn connect(common: &Common, cluster: &ClusterRef) -> Result<Cluster> {
         }),
     };
     connected.map(|connected| connected.labels(cluster.labels.clone()))
+}
+
+/// Why a connection failed, besides the step, which may name the cluster.
+fn cause(error: &Error) -> String {
+    match (error, error.source()) {
+        (Error::Timeout { limit, .. }, _) => format!("no answer within {limit:?}"),
+        (_, Some(source)) => Report(source).to_string(),
+        (_, None) => Report(error).to_string(),
+    }
 }
 
 /// One engagement: every part in a task of its own, until the cluster is drained or connected to anew.

@@ -1,10 +1,6 @@
 //! Performs what the coordinator decides.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
@@ -20,6 +16,7 @@ use super::{
         LeaseApi,
         watch::{self, Told},
     },
+    names,
     timings::Timings,
 };
 use crate::{
@@ -27,10 +24,8 @@ use crate::{
     cluster::ClusterName,
     error::{Error, Result},
     guard::{FencingToken, Guard, Watchdog},
+    problems::{Problems, Whose},
 };
-
-/// After how long a problem that goes on is said once more.
-const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// What the sharding of this peer says to its manager.
 #[derive(Debug)]
@@ -76,8 +71,7 @@ struct Running {
     requests: FuturesUnordered<BoxFuture<'static, Input>>,
     told: mpsc::Sender<Told>,
     watch: AbortHandle,
-    /// What was said of each cluster lately, and when, so that it is not said with every attempt.
-    said: BTreeMap<Option<ClusterName>, BTreeMap<String, Instant>>,
+    problems: Problems,
     started: bool,
     replaced: bool,
     /// The manager is gone.
@@ -103,7 +97,7 @@ impl Driver {
             requests: FuturesUnordered::new(),
             told,
             watch,
-            said: BTreeMap::new(),
+            problems: Problems::default(),
             started: false,
             replaced: false,
             deserted: false,
@@ -228,7 +222,10 @@ impl Running {
             }
             Command::Cluster(name, command) => self.perform_for(name, command),
             Command::RestartWatch => {
-                tracing::warn!("the watch of the Leases is silent: restarting it");
+                self.report(
+                    None,
+                    "the watch of the Leases is silent: restarting it".into(),
+                );
                 self.watch.abort();
                 self.watch = self.driver.watch(self.told.clone());
             }
@@ -251,7 +248,7 @@ impl Running {
                     guard.watched_by(watchdog);
                 }
                 self.guards.insert(name.clone(), guard.clone());
-                self.said.remove(&Some(name.clone()));
+                self.problems.forget(&name);
                 self.assign(Assignment::Engage(name, guard));
             }
             fence::Command::Permit { deadline, token } => {
@@ -279,24 +276,35 @@ impl Running {
         let _ = self.driver.assignments.send(assignment);
     }
 
-    fn report(&mut self, cluster: Option<&ClusterName>, text: String) {
+    fn report(&self, cluster: Option<&ClusterName>, text: String) {
         if cluster.is_none() && !self.started {
             self.assign(Assignment::NotStarted(Error::Lease(text.clone())));
         }
-        // Problems can take turns: a list fails, then a renewal, then the list again.
-        let said = self.said.entry(cluster.cloned()).or_default();
-        said.retain(|_, at| at.elapsed() < SAY_AGAIN);
-        if said.contains_key(&text) {
-            return;
-        }
-        match cluster {
-            Some(cluster) => tracing::warn!(%cluster, "{text}"),
-            None => tracing::warn!("{text}"),
-        }
-        said.insert(text, Instant::now());
+        let cause = self.cause(cluster, &text);
+        let shared = cause.clone();
+        self.problems
+            .meet(cluster, cause, move |whose| match whose {
+                Whose::Others(_) => tracing::warn!(
+                    clusters = whose.clusters(),
+                    "the same of other clusters: {shared}"
+                ),
+                _ => tracing::warn!(cluster = whose.cluster(), "{text}"),
+            });
     }
 
-    fn report_watch(&mut self, error: Error) {
+    /// What a problem is besides the step that failed and the Lease that it was about.
+    fn cause(&self, cluster: Option<&ClusterName>, text: &str) -> String {
+        let cause = text.split_once(": ").map_or(text, |(_, cause)| cause);
+        match cluster {
+            Some(name) => {
+                let lease = names::lease_name(&self.driver.prefixes[1], name.as_str());
+                cause.replace(&lease, "…")
+            }
+            None => cause.to_owned(),
+        }
+    }
+
+    fn report_watch(&self, error: Error) {
         if self.started {
             self.report(None, watch::describe(&error));
         } else {

@@ -157,13 +157,23 @@ impl Run {
         })
     }
 
+    /// What was said from `since` on besides the work on each cluster: problems, as a rule.
+    pub(crate) fn remarks(&self, since: Timestamp) -> impl Iterator<Item = &str> {
+        let events = self.events.iter().filter(move |event| event.time >= since);
+        events.filter_map(|event| match &event.what {
+            What::Other(text) if !text.starts_with("synchronization ") => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
     /// Problems that were reported twice within a minute, in the same words and of the same cluster.
     pub(crate) fn repeated(&self) -> Vec<String> {
         let mut last = BTreeMap::new();
         let mut repeated = Vec::new();
         for event in self.events.iter().filter(|event| event.level == "WARN") {
             let field = |name: &str| event.fields.get(name).map(Value::to_string);
-            let words = (&event.what, field("cluster"), field("error"));
+            let whose = (field("cluster"), field("clusters"));
+            let words = (&event.what, whose, field("error"));
             let before = last.insert(format!("{words:?}"), event.time);
             let soon = |before| between(before, event.time) < Duration::from_secs(60);
             if before.is_some_and(soon) {

@@ -197,8 +197,9 @@ fn reported(fleet: &Fleet, cluster: &str, since: Timestamp) {
     let said = runs.iter().flat_map(|run| &run.events);
     let warnings = said.filter(|event| event.level == "WARN" && event.time >= since);
     let mut of = warnings.filter(|event| {
-        let name = event.fields.get("cluster").and_then(Value::as_str);
-        name == Some(cluster)
+        let names = |field| event.fields.get(field).and_then(Value::as_str);
+        let others = names("clusters").unwrap_or_default();
+        names("cluster") == Some(cluster) || others.split(", ").any(|name| name == cluster)
     });
     assert!(
         of.next().is_some(),
