@@ -19,7 +19,10 @@ use tracing_subscriber::{
 use crate::cli::{Cli, LogFormat};
 
 /// What is logged unless `RUST_LOG` says otherwise.
-const FILTER: &str = "info,kube=error,kube_client=error,kube_runtime=error,tower=error";
+///
+/// kube's client says of every single request that it failed: what that means for the work is said elsewhere.
+const FILTER: &str = "info,kube=error,kube_client=error,kube_client::client::builder=off,\
+                      kube_runtime=error,tower=error";
 
 /// Writes every event to stdout.
 struct Lines {
