@@ -93,6 +93,28 @@ async fn real_restarted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sandbox_replaced() {
+    scenarios::replaced(Sandbox).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
+async fn real_replaced() {
+    scenarios::replaced(Real).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_doubled() {
+    scenarios::doubled(Sandbox).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
+async fn real_doubled() {
+    scenarios::doubled(Real).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
 async fn real_server_suspended() {
     scenarios::server_suspended(Real).await;

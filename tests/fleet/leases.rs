@@ -29,6 +29,15 @@ pub(crate) struct Change {
     pub(crate) after: Option<String>,
 }
 
+/// Somebody became the holder of a Lease, be it the one that it was before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Acquisition {
+    /// When the watch delivered it, on the clock of this machine.
+    pub(crate) time: Timestamp,
+    pub(crate) lease: String,
+    pub(crate) holder: String,
+}
+
 /// The Leases of the fleet as they were and are.
 pub(crate) struct LeaseWatch {
     seen: Arc<Mutex<Seen>>,
@@ -38,11 +47,20 @@ pub(crate) struct LeaseWatch {
 #[derive(Debug, Default)]
 struct Seen {
     /// All Leases that exist, with their holders.
-    present: BTreeMap<String, Option<String>>,
+    present: BTreeMap<String, Tenure>,
     changes: Vec<Change>,
+    acquisitions: Vec<Acquisition>,
     problems: Vec<String>,
     /// What a list that is not complete yet has shown.
-    listed: BTreeMap<String, Option<String>>,
+    listed: BTreeMap<String, Tenure>,
+}
+
+/// Who holds a Lease; an acquisition changes it even when the holder's name stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Tenure {
+    holder: Option<String>,
+    transitions: Option<i32>,
+    uid: Option<String>,
 }
 
 // === impl LeaseWatch ===
@@ -69,8 +87,9 @@ impl LeaseWatch {
     /// The present holder of each Lease under a prefix; `None` for one that is free.
     pub(crate) fn holders(&self, prefix: &str) -> BTreeMap<String, Option<String>> {
         let seen = lock(&self.seen);
-        let under = seen.present.iter().filter_map(|(lease, holder)| {
-            Some((lease.strip_prefix(prefix)?.to_owned(), holder.clone()))
+        let under = seen.present.iter().filter_map(|(lease, tenure)| {
+            let name = lease.strip_prefix(prefix)?.to_owned();
+            Some((name, tenure.holder.clone()))
         });
         under.collect()
     }
@@ -82,6 +101,15 @@ impl LeaseWatch {
             .changes
             .iter()
             .filter(|change| change.lease.starts_with(prefix));
+        under.cloned().collect()
+    }
+
+    /// All acquisitions of Leases under a prefix after `since`, oldest first.
+    pub(crate) fn acquisitions(&self, prefix: &str, since: Timestamp) -> Vec<Acquisition> {
+        let seen = lock(&self.seen);
+        let under = seen.acquisitions.iter().filter(|acquisition| {
+            acquisition.lease.starts_with(prefix) && acquisition.time > since
+        });
         under.cloned().collect()
     }
 
@@ -112,49 +140,60 @@ impl Seen {
     fn take(&mut self, event: watcher::Result<Event<Lease>>, time: Timestamp) {
         match event {
             Ok(Event::Apply(lease)) => {
-                let holder = holder(&lease);
-                self.set(lease.name_any(), holder, time);
+                self.set(lease.name_any(), tenure(&lease), time);
             }
             Ok(Event::Delete(lease)) => {
                 let name = lease.name_any();
-                self.set(name.clone(), None, time);
+                self.set(name.clone(), Tenure::default(), time);
                 self.present.remove(&name);
             }
             Ok(Event::Init) => self.listed.clear(),
             Ok(Event::InitApply(lease)) => {
-                self.listed.insert(lease.name_any(), holder(&lease));
+                self.listed.insert(lease.name_any(), tenure(&lease));
             }
             Ok(Event::InitDone) => {
                 let listed = std::mem::take(&mut self.listed);
                 let known: Vec<_> = self.present.keys().cloned().collect();
                 for name in known.into_iter().filter(|name| !listed.contains_key(name)) {
-                    self.set(name.clone(), None, time);
+                    self.set(name.clone(), Tenure::default(), time);
                     self.present.remove(&name);
                 }
-                for (name, holder) in listed {
-                    self.set(name, holder, time);
+                for (name, tenure) in listed {
+                    self.set(name, tenure, time);
                 }
             }
             Err(error) => self.problems.push(error.to_string()),
         }
     }
 
-    fn set(&mut self, lease: String, after: Option<String>, time: Timestamp) {
-        let before = self.present.insert(lease.clone(), after.clone()).flatten();
-        if before != after {
+    fn set(&mut self, lease: String, after: Tenure, time: Timestamp) {
+        let before = self.present.insert(lease.clone(), after.clone());
+        let before = before.unwrap_or_default();
+        if let Some(holder) = after.holder.clone().filter(|_| before != after) {
+            self.acquisitions.push(Acquisition {
+                time,
+                lease: lease.clone(),
+                holder,
+            });
+        }
+        if before.holder != after.holder {
             self.changes.push(Change {
                 time,
                 lease,
-                before,
-                after,
+                before: before.holder,
+                after: after.holder,
             });
         }
     }
 }
 
-fn holder(lease: &Lease) -> Option<String> {
-    let holder = lease.spec.as_ref()?.holder_identity.clone();
-    holder.filter(|holder| !holder.is_empty())
+fn tenure(lease: &Lease) -> Tenure {
+    let spec = lease.spec.clone().unwrap_or_default();
+    Tenure {
+        holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
+        transitions: spec.lease_transitions,
+        uid: lease.metadata.uid.clone(),
+    }
 }
 
 fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {

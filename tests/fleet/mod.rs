@@ -46,7 +46,7 @@ pub(crate) const LEASE: &str = "5s";
 pub(crate) struct Fleet {
     pub(crate) replicas: Vec<Replica>,
     /// Processes whose name another one has now.
-    past: Vec<Replica>,
+    pub(crate) past: Vec<Replica>,
     pub(crate) leases: LeaseWatch,
     /// All Namespaces.
     pub(crate) clusters: BTreeSet<String>,
@@ -135,6 +135,13 @@ impl Fleet {
         let (dead, killed) = self.replicas[place].restart().await;
         self.past.push(dead);
         killed
+    }
+
+    /// Starts a second process under the name of one that goes on.
+    pub(crate) fn start_twin(&mut self, place: usize) {
+        let twin = self.replicas[place].twin();
+        let first = std::mem::replace(&mut self.replicas[place], twin);
+        self.past.push(first);
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -352,7 +359,12 @@ impl Fleet {
                 "{}: lines of another form",
                 replica.peer
             );
-            assert_eq!(replica.stderr(), "", "{}: stderr", replica.peer);
+            assert_eq!(
+                replica.stderr().trim_end(),
+                replica.last_words,
+                "{}: stderr",
+                replica.peer
+            );
         }
     }
 

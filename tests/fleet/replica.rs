@@ -19,10 +19,15 @@ use super::{eventually::eventually, log::Log, reaper};
 pub(crate) struct Replica {
     pub(crate) peer: String,
     pub(crate) log: Log,
+    /// The time just before it was started.
+    pub(crate) started: Timestamp,
     /// When it had ended for certain.
     pub(crate) ended: Option<Timestamp>,
+    /// What it must have said on stderr at the end of the test.
+    pub(crate) last_words: String,
     child: Child,
     id: u32,
+    stderr: PathBuf,
     launch: Launch,
 }
 
@@ -53,16 +58,25 @@ impl Replica {
             args: args.collect(),
             env,
         };
-        // A restart goes on with the file; this is a new life.
-        File::create(launch.stderr(peer)).expect("a file for stderr");
         launch.start(peer.to_owned())
     }
 
     /// SIGKILL, and a new process under the same name; returns the dead one, and the time just before.
     pub(crate) async fn restart(&mut self) -> (Self, Timestamp) {
         let killed = self.kill().await;
-        let next = self.launch.clone().start(self.peer.clone());
+        let next = self.twin();
         (std::mem::replace(self, next), killed)
+    }
+
+    /// A second process under the same name.
+    pub(crate) fn twin(&self) -> Self {
+        self.launch.clone().start(self.peer.clone())
+    }
+
+    /// Gives the processes that are started from now on another environment variable.
+    pub(crate) fn set_env(&mut self, name: &'static str, value: String) {
+        self.launch.env.retain(|(known, _)| *known != name);
+        self.launch.env.push((name, value));
     }
 
     /// Sends a signal; returns the time just before.
@@ -97,9 +111,9 @@ impl Replica {
         self.ended.is_none()
     }
 
-    /// What it has said on stderr, and those that had its name before.
+    /// What it has said on stderr.
     pub(crate) fn stderr(&self) -> String {
-        fs::read_to_string(self.launch.stderr(&self.peer)).unwrap_or_default()
+        fs::read_to_string(&self.stderr).unwrap_or_default()
     }
 
     /// What a person needs when a test fails.
@@ -132,10 +146,10 @@ impl Replica {
 
 impl Launch {
     fn start(self, peer: String) -> Replica {
-        let stderr = File::options()
-            .create(true)
-            .append(true)
-            .open(self.stderr(&peer));
+        let started = Timestamp::now();
+        let stderr = format!("{peer}.{}.stderr", started.as_nanosecond());
+        let stderr = self.folder.join(stderr);
+        let file = File::create(&stderr).expect("a file for stderr");
         let mut child = Command::new(&self.program)
             .args(&self.args)
             .env_remove("KUBECONFIG")
@@ -147,7 +161,7 @@ impl Launch {
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(stderr.expect("a file for stderr"))
+            .stderr(file)
             .kill_on_drop(true)
             .spawn()
             .expect("the program starts");
@@ -157,15 +171,14 @@ impl Launch {
         Replica {
             peer,
             log,
+            started,
             ended: None,
+            last_words: String::new(),
             child,
             id,
+            stderr,
             launch: self,
         }
-    }
-
-    fn stderr(&self, peer: &str) -> PathBuf {
-        self.folder.join(format!("{peer}.stderr"))
     }
 }
 

@@ -4,6 +4,7 @@ mod edits;
 mod failover;
 mod nonsense;
 mod outage;
+mod restart;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -22,9 +23,10 @@ use super::{
 };
 
 pub(crate) use edits::annotated_and_deleted;
-pub(crate) use failover::{crash, namespaces_come_and_go, restarted, suspended};
+pub(crate) use failover::{crash, namespaces_come_and_go, suspended};
 pub(crate) use nonsense::{nonsense, unreadable};
 pub(crate) use outage::{server_killed, server_suspended};
+pub(crate) use restart::{doubled, replaced, restarted};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -20,7 +20,7 @@ use crate::fleet::{
 };
 
 /// How long others may need to work on the clusters of a dead replica.
-const TAKEOVER: Duration = Duration::from_secs(7);
+pub(super) const TAKEOVER: Duration = Duration::from_secs(7);
 
 /// How often a ConfigMap in every cluster is changed.
 const OFTEN: Duration = Duration::from_millis(200);
@@ -94,34 +94,6 @@ pub(crate) async fn suspended(backend: Backend) {
     let lives = runs.remove(place).split(stopped, resumed);
     runs.extend(lives);
     fleet.check(&runs);
-}
-
-/// A replica that is killed and started again under its name is a stranger to its own Leases.
-pub(crate) async fn restarted(backend: Backend) {
-    let uid = |peer: &str| vec![("POD_UID", format!("uid-of-{peer}"))];
-    let mut fleet = Fleet::start_with(backend, 30, uid).await;
-    fleet.settle().await;
-    let (place, owned) = fleet.largest();
-    let writer = write(&fleet).await;
-    let killed = fleet.restart(place).await;
-    let work = fleet.working(&owned, killed).await;
-    let worst = measure(&fleet, "killed and started again", killed, &work);
-    assert!(worst <= TAKEOVER, "SIGKILL -> reconciled: {worst:?}");
-    let peer = fleet.replicas[place].peer.clone();
-    fleet.owns(&peer, &owned, 15 * SECOND).await;
-    let back = between(killed, Timestamp::now());
-    fleet.measured(
-        "killed and started again -> its share",
-        format!("{back:.3?}"),
-    );
-    assert!(writer.is_alive(), "a change was refused");
-    let others = fleet.clusters.difference(&owned);
-    let moved: Vec<_> = others
-        .filter(|cluster| fleet.moved(cluster, killed))
-        .collect();
-    assert!(moved.is_empty(), "clusters of others moved: {moved:?}");
-    drop(writer);
-    fleet.check(&fleet.runs());
 }
 
 /// Namespaces that come during a fail-over get owners, and those that go stop nothing but their own work.
@@ -201,7 +173,7 @@ pub(crate) async fn namespaces_come_and_go(backend: Backend) {
 }
 
 /// A writer that has got going.
-async fn write(fleet: &Fleet) -> Writer {
+pub(super) async fn write(fleet: &Fleet) -> Writer {
     let writer = Writer::start(fleet.client(), fleet.clusters.clone(), OFTEN);
     eventually(10 * SECOND, "the writer is at work", async || {
         let rounds = writer.rounds();
@@ -214,7 +186,12 @@ async fn write(fleet: &Fleet) -> Writer {
 }
 
 /// Prints how long after `since` clusters were started and reconciled; returns the longest time.
-fn measure(fleet: &Fleet, what: &str, since: Timestamp, work: &BTreeMap<String, Work>) -> Duration {
+pub(super) fn measure(
+    fleet: &Fleet,
+    what: &str,
+    since: Timestamp,
+    work: &BTreeMap<String, Work>,
+) -> Duration {
     let started = Spread::of(work.values().map(|work| between(since, work.started)));
     fleet.measured(&format!("{what} -> start"), &started);
     let reconciled = Spread::of(work.values().map(|work| between(since, work.reconciled)));
