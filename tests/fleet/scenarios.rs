@@ -23,7 +23,7 @@ use super::{
 };
 
 pub(crate) use edits::annotated_and_deleted;
-pub(crate) use failover::{crash, namespaces_come_and_go, suspended};
+pub(crate) use failover::{crash, namespaces_come_and_go, napped, suspended};
 pub(crate) use nonsense::{nonsense, unreadable};
 pub(crate) use outage::{server_killed, server_suspended};
 pub(crate) use restart::{doubled, replaced, restarted};

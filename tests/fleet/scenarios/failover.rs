@@ -22,6 +22,9 @@ use crate::fleet::{
 /// How long others may need to work on the clusters of a dead replica.
 pub(super) const TAKEOVER: Duration = Duration::from_secs(7);
 
+/// How soon a replica that had lost its clusters for a moment works on them again.
+const BACK: Duration = Duration::from_secs(3);
+
 /// How often a ConfigMap in every cluster is changed.
 const OFTEN: Duration = Duration::from_millis(200);
 
@@ -90,6 +93,29 @@ pub(crate) async fn suspended(backend: Backend) {
     assert!(writer.is_alive(), "a change was refused");
     drop(writer);
     // Its log shows two lives: what was begun in the first must not go on in the second.
+    let mut runs = fleet.runs();
+    let lives = runs.remove(place).split(stopped, resumed);
+    runs.extend(lives);
+    fleet.check(&runs);
+}
+
+/// A replica that stood still just long enough to lose its clusters has them back at once.
+///
+/// Others took them before they could judge it dead: what they hold for a winner that let it lie, they keep for a while.
+pub(crate) async fn napped(backend: Backend) {
+    let fleet = Fleet::start(backend, 30).await;
+    fleet.settle().await;
+    let (place, owned) = fleet.largest();
+    let replica = &fleet.replicas[place];
+    let stopped = replica.signal(Signal::STOP);
+    fleet.owns(&replica.peer, &BTreeSet::new(), TAKEOVER).await;
+    let resumed = replica.signal(Signal::CONT);
+    let asleep = between(stopped, resumed);
+    fleet.measured("napped, SIGSTOP -> SIGCONT", format!("{asleep:.3?}"));
+    let alone = BTreeSet::from([replica.peer.clone()]);
+    let back = fleet.working_by(&alone, &owned, resumed).await;
+    let worst = measure(&fleet, "napped, SIGCONT", resumed, &back);
+    assert!(worst <= BACK, "SIGCONT -> reconciled: {worst:?}");
     let mut runs = fleet.runs();
     let lives = runs.remove(place).split(stopped, resumed);
     runs.extend(lives);
