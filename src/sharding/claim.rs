@@ -149,6 +149,8 @@ enum Observed {
         /// No event up to this version is news.
         version: u64,
         since: Moment,
+        /// Nothing can have come and gone unseen since this time.
+        sure_since: Moment,
         /// How long its last holder may go on.
         wait: Duration,
     },

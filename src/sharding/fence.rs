@@ -264,9 +264,11 @@ impl Fence {
         let same = before.is_some_and(|known| {
             known.holder == record.holder && known.transitions == record.transitions
         });
+        let renewed = before.is_some_and(|known| known.version < record.version);
         if !same {
             self.holder_since = env.now;
         } else if let Some(offer) = &self.offer
+            && renewed
             && record.holder.as_deref() == Some(offer.winner.as_str())
             && env.now.since(self.holder_since) >= env.timings.lease()
         {
@@ -418,11 +420,10 @@ impl Fence {
         self.session.is_some()
     }
 
-    /// The peer id and the uid of the session that the Lease is held through, while it may go on.
-    pub(crate) fn waits_for(&self) -> Option<(&str, &str)> {
-        let record = self.claim.record()?;
-        let (uid, _) = record.session()?;
-        matches!(self.session, Some((Fate::Alive, _))).then_some((record.holder.as_deref()?, uid))
+    /// The uid of the session that the Lease is held through, while it may go on.
+    pub(crate) fn waits_for(&self) -> Option<&str> {
+        let (uid, _) = self.claim.record()?.session()?;
+        matches!(self.session, Some((Fate::Alive, _))).then_some(uid)
     }
 
     fn was_released_here(&self, view: &dyn View) -> bool {

@@ -150,7 +150,7 @@ impl Membership {
             grace: self.grace,
             blind: self.blind,
             contact: self.contact,
-            blocked: self.claim.is_unanswered() && !self.mutants.has(Mutant::AskThroughOutage),
+            blocked: self.is_blocked(),
             mutants: self.mutants,
             identity: &self.identity,
             timings,
@@ -163,6 +163,13 @@ impl Membership {
 
     pub(crate) fn own_lease(&self) -> &LeaseName {
         &self.own_lease
+    }
+
+    /// Whether the own peer Lease gets no answers, and so nothing else is tried.
+    fn is_blocked(&self) -> bool {
+        // One that has left, or was replaced, writes it no more: no answer will ever come.
+        let gone = self.leaving.is_some() && self.claim.tenure().is_none();
+        self.claim.is_unanswered() && !gone && !self.mutants.has(Mutant::AskThroughOutage)
     }
 
     pub(crate) fn mutants(&self) -> Mutants {
@@ -233,10 +240,10 @@ impl Membership {
         timings: &Timings,
     ) -> Vec<Command> {
         let mut out = Vec::new();
-        let blocked = self.claim.is_unanswered();
+        let blocked = self.is_blocked();
         let change = self.learn(event, now, wall, timings);
         self.note(change, now, wall, timings, &mut out);
-        if blocked && !self.claim.is_unanswered() {
+        if blocked && !self.is_blocked() {
             out.push(Command::Wake);
         }
         self.due = None;

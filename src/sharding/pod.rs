@@ -17,7 +17,8 @@ use crate::clock::Clock;
 #[cfg(target_os = "linux")]
 pub(crate) fn place(pod: &str, fleet: &str, peer: &str, clock: &dyn Clock) -> Option<Place> {
     let network = network()?;
-    let alone_since = match bind(&socket_name(pod, fleet, peer)) {
+    let proof = proof(pod, fleet, peer);
+    let alone_since = match bind(&format!("multicluster.rs/{proof}")) {
         Ok(socket) => {
             std::mem::forget(socket);
             Some(clock.now())
@@ -33,7 +34,8 @@ pub(crate) fn place(pod: &str, fleet: &str, peer: &str, clock: &dyn Clock) -> Op
     Some(Place {
         pod: Pod {
             uid: pod.into(),
-            network: network.into(),
+            // A proof of another fleet proves nothing for this one.
+            network: format!("{network}/{}", &proof[..16]).into(),
         },
         alone_since,
     })
@@ -52,13 +54,12 @@ fn network() -> Option<String> {
     Some(format!("{}/{}", boot.trim(), namespace.st_ino()))
 }
 
-/// At most 107 bytes fit, so what it stands for is hashed.
+/// What the socket's name stands for, hashed: at most 107 bytes fit.
 #[cfg(target_os = "linux")]
-fn socket_name(pod: &str, fleet: &str, peer: &str) -> String {
+fn proof(pod: &str, fleet: &str, peer: &str) -> String {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(format!("{pod}\0{fleet}\0{peer}"));
-    let digest = data_encoding::HEXLOWER.encode(&digest);
-    format!("multicluster.rs/{digest}")
+    data_encoding::HEXLOWER.encode(&digest)
 }
 
 #[cfg(target_os = "linux")]

@@ -124,7 +124,9 @@ impl Record {
     /// The session that it is held through: the uid of a peer Lease, and an incarnation.
     pub(crate) fn session(&self) -> Option<(&str, &str)> {
         self.incarnation()?;
-        self.marks.session.as_deref()?.split_once('/')
+        let (uid, incarnation) = self.marks.session.as_deref()?.split_once('/')?;
+        // More parts have a meaning that this version does not know.
+        (!incarnation.contains('/')).then_some((uid, incarnation))
     }
 
     /// The version that an API server makes of what is written.

@@ -67,6 +67,8 @@ impl Claim {
                 self.observed = Observed::Absent {
                     version: 0,
                     since: env.now,
+                    // It may have been there, in a time without sight.
+                    sure_since: Moment::default(),
                     wait: Duration::ZERO,
                 };
             }
@@ -115,7 +117,7 @@ impl Claim {
                 None
             }
             Answer::Conflict => {
-                self.conflict(request, env);
+                self.conflict(env);
                 None
             }
             Answer::AlreadyExists => {
@@ -127,7 +129,7 @@ impl Claim {
                     );
                     None
                 } else {
-                    self.conflict(request, env);
+                    self.conflict(env);
                     None
                 }
             }
@@ -142,19 +144,18 @@ impl Claim {
     }
 
     /// Another version is there than the one that the request named.
-    fn conflict(&mut self, request: InFlight, env: &Env<'_>) {
+    fn conflict(&mut self, env: &Env<'_>) {
         self.unsure = true;
         self.backoff.skip();
         self.conflicts += 1;
-        let at_once = self.conflicts == 1 || matches!(request, InFlight::Delete);
-        if !at_once {
+        if self.conflicts > 1 {
             self.backoff.fail(env.now, self.longest_pause(env));
         }
     }
 
     fn not_found(&mut self, request: InFlight, sent: Moment, env: &Env<'_>) -> Option<Change> {
         if request != InFlight::Get {
-            self.conflict(request, env);
+            self.conflict(env);
             return None;
         }
         self.settle();
@@ -260,7 +261,10 @@ impl Claim {
                     uid: record.uid.clone(),
                     transitions: record.transitions,
                     version: record.version,
-                    renew_at: sent + self.interval(env),
+                    renew_at: match std::mem::take(&mut self.again) {
+                        true => env.now,
+                        false => sent + self.interval(env),
+                    },
                 };
                 // A watch can be faster than the answer, and show that it is lost already.
                 if !self
@@ -313,6 +317,7 @@ impl Claim {
         self.observed = Observed::Absent {
             version,
             since: env.now,
+            sure_since: env.now,
             wait,
         };
         self.unsure = false;

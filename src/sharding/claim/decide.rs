@@ -73,12 +73,17 @@ impl Claim {
         let turn = RANK_STEP * rank;
         match &self.observed {
             Observed::Unknown => Step::Idle,
-            Observed::Absent { since, wait, .. } => {
+            Observed::Absent {
+                since,
+                sure_since,
+                wait,
+                ..
+            } => {
                 let free_at = if !wait.is_zero() {
                     (*since).max(env.grace) + *wait
-                } else if *since < env.blind {
+                } else if *sure_since < env.blind {
                     // Somebody may have made it, and somebody else deleted it, while nothing was seen.
-                    env.blind + env.timings.lease()
+                    (*since).max(env.blind + env.timings.lease())
                 } else {
                     *since
                 };
@@ -164,13 +169,15 @@ impl Claim {
     /// How to take the Lease from a holder that is dead, for nobody.
     fn end(&self, after: Duration, env: &Env<'_>) -> Step {
         match &self.observed {
-            Observed::Present { record, seen } if record.holder.is_some() => {
-                match self.expiry(record, *seen, after, env) {
-                    Expiry::Confirmed => self.clear(&Marks::default(), env),
-                    Expiry::Unconfirmed => Step::Send(Request::Get),
-                    Expiry::Pending(step) => step,
-                }
+            // Once more: what it shows must be newer than the fences of its session.
+            Observed::Present { record, seen } if record.holder.is_none() => {
+                self.when(*seen + after, env, || self.clear(&Marks::default(), env))
             }
+            Observed::Present { record, seen } => match self.expiry(record, *seen, after, env) {
+                Expiry::Confirmed => self.clear(&Marks::default(), env),
+                Expiry::Unconfirmed => Step::Send(Request::Get),
+                Expiry::Pending(step) => step,
+            },
             _ => Step::Idle,
         }
     }

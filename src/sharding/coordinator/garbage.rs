@@ -40,8 +40,7 @@ impl Coordinator {
         let fences = &self.fences;
         let needed = |peer: &Record| {
             let mut waited_for = fences.values().filter_map(Fence::waits_for);
-            waited_for
-                .any(|(holder, uid)| peer.holder.as_deref() == Some(holder) && *peer.uid == *uid)
+            waited_for.any(|uid| *peer.uid == *uid)
         };
         let env = self.membership.env(turn.now, turn.wall, &self.timings);
         let requests = self.others.advance(rank, needed, &env);
@@ -93,7 +92,8 @@ impl Coordinator {
                 fence.forget_cluster();
                 self.clusters.insert(lease, name.clone());
                 self.fences.insert(name.clone(), fence);
-                let seen = fence::Event::Seen(&stranger.record, stranger.seen);
+                // From now, so that the first candidate comes first.
+                let seen = fence::Event::Seen(&stranger.record, turn.now);
                 self.fence(&name, seen, turn);
             }
         }

@@ -66,6 +66,9 @@ impl Coordinator {
                 deleted,
             }) => {
                 self.fence(name, fence::Event::Seen(&record, seen), turn);
+                if record.session().is_some() {
+                    self.others.wake(turn.now);
+                }
                 if deleted {
                     let last = Record {
                         version: record.version + 1,
@@ -88,6 +91,9 @@ impl Coordinator {
                 self.others.wake(turn.now);
             }
         } else if names::under(&self.peer_prefix, lease).is_some() {
+            if !self.is_peer_lease(lease, record) {
+                return;
+            }
             self.membership(membership::Event::Seen(lease, record), turn);
             self.seen_other(lease, record, turn);
         } else if names::under(&self.fence_prefix, lease).is_some() {
@@ -102,6 +108,12 @@ impl Coordinator {
                 self.orphans_due.get_or_insert(turn.now + ORPHANED);
             }
         }
+    }
+
+    /// Whether a Lease under the peer prefix is what its name says: other fleets may have names that begin like ours.
+    fn is_peer_lease(&self, lease: &LeaseName, record: &Record) -> bool {
+        let named = |holder: &Arc<str>| names::lease_name(&self.peer_prefix, holder) == **lease;
+        lease == self.membership.own_lease() || record.holder.as_ref().is_none_or(named)
     }
 
     fn seen_other(&mut self, lease: &LeaseName, record: &Arc<Record>, turn: &mut Turn) {
@@ -167,7 +179,9 @@ impl Coordinator {
         self.in_flight = self.in_flight.saturating_sub(1);
         if names::under(&self.peer_prefix, lease).is_some() {
             let env = self.membership.env(turn.now, turn.wall, &self.timings);
-            self.others.answer(lease, sent, answer, &env);
+            if let Some(problem) = self.others.answer(lease, sent, answer, &env) {
+                turn.out.push(Command::Report(None, problem));
+            }
             self.look_at_sessions(turn);
             return;
         }

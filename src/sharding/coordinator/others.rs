@@ -5,7 +5,7 @@
 //! - one that stands still while fences are held through its session is cleared, which ends the session for good: a
 //!   renewal that is still under way then fails.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     clock::Moment,
@@ -49,6 +49,13 @@ impl Others {
             claim: Claim::peer(seed),
             due: None,
         });
+        if other
+            .claim
+            .record()
+            .is_some_and(|known| known.version >= record.version)
+        {
+            return;
+        }
         other.claim.observe(record, env);
         // It is looked at when it has stood still, and not before.
         let lasts = record.lasts(env.timings.lease());
@@ -76,15 +83,22 @@ impl Others {
         sent: Moment,
         answer: Answer,
         env: &Env<'_>,
-    ) {
+    ) -> Option<String> {
         let gone = answer == Answer::Deleted || answer == Answer::NotFound;
-        if let Some(other) = self.leases.get_mut(lease) {
-            other.claim.answer(sent, answer, env);
-            other.due = Some(env.now);
-            if gone {
-                self.leases.remove(lease);
-            }
+        // Nothing depends on it: what cannot be done now is not asked for every few seconds.
+        let pause = match &answer {
+            Answer::Refused(_) => env.timings.lease() * KEPT,
+            Answer::Conflict => env.timings.lease(),
+            _ => Duration::ZERO,
+        };
+        let other = self.leases.get_mut(lease)?;
+        other.claim.answer(sent, answer, env);
+        other.due = Some(env.now + pause);
+        let problem = other.claim.take_problem();
+        if gone {
+            self.leases.remove(lease);
         }
+        problem
     }
 
     /// Looks at all of them again.
@@ -128,7 +142,7 @@ impl Others {
                 continue;
             };
             let turn = RANK_STEP * rank;
-            let goal = if record.holder.is_some() && needed(record) {
+            let goal = if needed(record) {
                 Goal::Clear { after: turn }
             } else if record.marks.incarnation.is_some() {
                 let after = env.timings.lease() * KEPT + turn;

@@ -1,5 +1,7 @@
 //! What belongs to no fence alone; whole fleets are played in `testing::simulation`.
 
+mod leftovers;
+
 use super::*;
 use crate::sharding::{
     Rendezvous,
@@ -164,6 +166,14 @@ struct Server {
     leases: BTreeMap<LeaseName, Arc<Record>>,
     version: u64,
     away: bool,
+    /// It refuses to delete, as when another version were there.
+    keeps: bool,
+    /// It does not answer about the own peer Lease.
+    mute: bool,
+    /// What it was asked about that.
+    unanswered: usize,
+    /// What it was asked about, besides the own peer Lease.
+    asked: Vec<LeaseName>,
 }
 
 impl Server {
@@ -198,13 +208,28 @@ impl Server {
                 rest.push(command);
                 continue;
             };
+            if *lease == *"mcr-peer-a" && self.mute {
+                self.unanswered += 1;
+                continue;
+            }
+            if *lease != *"mcr-peer-a" {
+                self.asked.push(lease.clone());
+                assert!(self.asked.len() < 5_000, "a loop");
+            }
             let answer = match request {
                 _ if self.away => Answer::Unknown("no answer".into()),
                 Request::Create(content) | Request::Replace { content, .. } => {
                     Answer::Record(self.write(&lease, &content))
                 }
-                Request::Get => Answer::Record(self.leases[&lease].clone()),
-                Request::Delete { .. } => Answer::Deleted,
+                Request::Get => {
+                    let known = self.leases.get(&lease).cloned();
+                    known.map_or(Answer::NotFound, Answer::Record)
+                }
+                Request::Delete { .. } if self.keeps => Answer::Conflict,
+                Request::Delete { .. } => {
+                    self.leases.remove(&lease);
+                    Answer::Deleted
+                }
             };
             let sent = now;
             let answer = Input::Answer {

@@ -111,7 +111,14 @@ impl Fence {
             .take()
             .filter(|kept| winner.is_some_and(|(winner, _)| *winner == kept.winner));
         let token = self.claim.tenure().map(|tenure| tenure.token);
-        let is_back = |kept: &Kept| kept.was_its_own && view.last_sign_of(&kept.winner) > token;
+        // Once: who then loses it again is too slow for it, and has to wait like any other.
+        let offered = |kept: &Kept| {
+            let offer = self.offer.as_ref();
+            offer.is_some_and(|offer| offer.winner == kept.winner)
+        };
+        let is_back = |kept: &Kept| {
+            kept.was_its_own && !offered(kept) && view.last_sign_of(&kept.winner) > token
+        };
         let kept = self.kept.as_ref().filter(|kept| !is_back(kept));
         let kept_until = kept.map(|kept| kept.until).filter(|until| env.now < *until);
         let drain = match winner {

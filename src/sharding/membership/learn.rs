@@ -42,7 +42,10 @@ impl Membership {
                 None
             }
             Event::Listed(asked, shown) => {
-                self.synced.get_or_insert(now);
+                // What came and went since the last stream ended is not known.
+                if self.synced.replace(now).is_some() {
+                    self.blind = now;
+                }
                 self.heartbeat.listed();
                 self.peers.retain(shown);
                 if !shown.contains(&&*self.own_lease) {
