@@ -187,6 +187,8 @@ pub(crate) struct Claim {
     confirmed: Option<u64>,
     /// The last request had no answer, and no write had one since.
     unanswered: bool,
+    /// The last acquisition was one of an own POST that had no answer; it may have had no answer either.
+    late_post: bool,
     /// A renewal is due as soon as the request in flight was answered.
     again: bool,
     conflicts: u32,
@@ -218,6 +220,7 @@ impl Claim {
             unsure: false,
             confirmed: None,
             unanswered: false,
+            late_post: false,
             again: false,
             conflicts: 0,
             backoff: Backoff::new(seed),
@@ -318,14 +321,17 @@ impl Claim {
             }
             (Request::Replace { version, .. }, _) => InFlight::Acquire {
                 replaces: *version,
-                late_post: self
-                    .record()
-                    .is_some_and(|record| record.transitions == 0 && self.is_leftover(record, env)),
+                late_post: self.record().is_some_and(|record| {
+                    (record.transitions == 0 || self.late_post) && self.is_leftover(record, env)
+                }),
                 inherits: self
                     .record()
                     .is_some_and(|record| predecessor_dead_at(record, env).is_some()),
             },
         });
+        if let Some(InFlight::Acquire { late_post, .. }) = self.in_flight {
+            self.late_post = late_post;
+        }
         step
     }
 

@@ -199,6 +199,27 @@ fn a_late_post_permits_work_when_nobody_else_can_be_at_work() {
 }
 
 #[test]
+fn a_late_post_stays_late_when_the_next_write_has_no_answer_either() {
+    let mut play = Play::new();
+    let request = play.request();
+    let mut applied = play.stored(&request);
+    for _ in 0..3 {
+        play.answer(SECOND, unknown());
+        play.wait(SECOND);
+        assert_eq!(play.request(), Request::Get);
+        play.answer(Duration::ZERO, ok(&applied));
+        let request = play.request();
+        applied = play.stored(&request);
+    }
+    assert_eq!(
+        play.answer(Duration::ZERO, ok(&applied)),
+        Some(Change::Acquired)
+    );
+    let tenure = play.claim.tenure().unwrap();
+    assert_eq!(tenure.work_from.since(play.now), 15 * SECOND);
+}
+
+#[test]
 fn an_absence_from_before_a_time_without_sight_is_not_trusted() {
     let mut play = Play::new();
     play.wait(60 * SECOND);
