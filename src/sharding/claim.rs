@@ -175,6 +175,7 @@ enum InFlight {
 
 /// The claim of this process to one Lease.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Claim {
     /// On a fence, the cluster's name, and whether it stands in the Lease's name as it is.
     cluster: Option<(Arc<str>, bool)>,

@@ -52,4 +52,20 @@ impl Backoff {
         self.failures = 0;
         self.until = Moment::default();
     }
+
+    #[cfg(test)]
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+}
+
+/// A copy waits as long as its original would, whatever either has drawn before: equal states stay equal.
+#[cfg(test)]
+impl Clone for Backoff {
+    fn clone(&self) -> Self {
+        Self {
+            random: fastrand::Rng::with_seed(0),
+            ..*self
+        }
+    }
 }

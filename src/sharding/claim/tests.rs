@@ -1,6 +1,7 @@
 //! Each test plays versions, answers and time against one claim of the process `a/1`.
 
 mod keeping;
+mod model;
 mod places;
 mod sessions;
 mod taking;
