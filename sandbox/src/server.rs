@@ -22,7 +22,7 @@ use crate::sandbox::Body;
 /// How long [`Server::shutdown`] waits for connections before it lets go of them.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A [`Sandbox`] on a socket; dropping it closes all connections.
+/// A [`Sandbox`](crate::Sandbox) on a socket; dropping it closes all connections.
 #[derive(Debug)]
 #[must_use = "the server ends when this is dropped"]
 pub struct Server {

@@ -156,13 +156,15 @@ impl Form {
                 version,
                 since,
                 wait,
+                sure_since,
             } => {
                 self.put(2);
                 self.version(*version);
                 self.put(u8::from(wait.is_zero()));
                 if !wait.is_zero() || state.setup.deletes > 0 {
                     self.put(clock.age(*since));
-                    self.put(u8::from(*since < process.blind));
+                    self.put(u8::from(*sure_since == *since));
+                    self.put(u8::from(*sure_since < process.blind));
                 }
             }
         }
