@@ -141,6 +141,10 @@ pub(crate) struct Tenure {
 #[derive(Clone, Debug)]
 enum Observed {
     Unknown,
+    /// It was made by somebody after this version, and no version of it was seen.
+    Unseen {
+        version: u64,
+    },
     Present {
         record: Arc<Record>,
         seen: Moment,
@@ -247,7 +251,7 @@ impl Claim {
     /// Whether there is nothing left to claim: the Lease is gone and nobody works under it, or it is not ours at all.
     pub(crate) fn is_over(&self, now: Moment) -> bool {
         let over = match &self.observed {
-            Observed::Unknown => false,
+            Observed::Unknown | Observed::Unseen { .. } => false,
             Observed::Present { record, .. } => self.is_foreign(record),
             Observed::Absent { since, wait, .. } => now >= *since + *wait,
         };

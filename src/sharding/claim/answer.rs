@@ -72,6 +72,7 @@ impl Claim {
                     wait: Duration::ZERO,
                 };
             }
+            Observed::Unseen { .. } => self.unsure = true,
             // A read tells whether it is gone or the list was older than what is known.
             Observed::Present { seen, .. } if *seen <= asked => self.unsure = true,
             _ => {}
@@ -129,6 +130,11 @@ impl Claim {
                     );
                     None
                 } else {
+                    // It is there, and somebody whom nobody here has seen may hold it: if it is gone when it is read,
+                    // that one may still be at work.
+                    if let Observed::Absent { version, .. } = self.observed {
+                        self.observed = Observed::Unseen { version };
+                    }
                     self.conflict(env);
                     None
                 }
@@ -182,7 +188,7 @@ impl Claim {
             (_, true) => Duration::ZERO,
             (Observed::Present { record, .. }, false) => record.lasts(env.timings.lease()),
             (Observed::Absent { .. }, false) => return None,
-            (Observed::Unknown, false) => env.timings.lease(),
+            (Observed::Unknown | Observed::Unseen { .. }, false) => env.timings.lease(),
         };
         self.absent(self.known_version(), wait, env)
     }
@@ -340,7 +346,7 @@ impl Claim {
         match &self.observed {
             Observed::Unknown => 0,
             Observed::Present { record, .. } => record.version,
-            Observed::Absent { version, .. } => *version,
+            Observed::Absent { version, .. } | Observed::Unseen { version } => *version,
         }
     }
 

@@ -72,7 +72,7 @@ impl Claim {
     fn acquire(&self, rank: u32, session: Session, marks: &Marks, env: &Env<'_>) -> Step {
         let turn = RANK_STEP * rank;
         match &self.observed {
-            Observed::Unknown => Step::Idle,
+            Observed::Unknown | Observed::Unseen { .. } => Step::Idle,
             Observed::Absent {
                 since,
                 sure_since,
@@ -80,7 +80,7 @@ impl Claim {
                 ..
             } => {
                 let free_at = if !wait.is_zero() {
-                    (*since).max(env.grace) + *wait
+                    (*since).max(env.grace).max(env.blind) + *wait
                 } else if *sure_since < env.blind {
                     // Somebody may have made it, and somebody else deleted it, while nothing was seen.
                     (*since).max(env.blind + env.timings.lease())

@@ -226,3 +226,25 @@ fn an_absence_from_before_a_time_without_sight_is_not_trusted() {
     play.blind = play.now;
     assert_eq!(play.pause(), 15 * SECOND);
 }
+
+#[test]
+fn one_that_was_there_and_is_gone_when_it_is_read_is_waited_for() {
+    let mut play = Play::new();
+    assert!(matches!(play.request(), Request::Create(_)));
+    play.answer(Duration::ZERO, Answer::AlreadyExists);
+    assert_eq!(play.request(), Request::Get);
+    play.answer(Duration::ZERO, Answer::NotFound);
+    assert_eq!(play.pause(), 15 * SECOND);
+}
+
+#[test]
+fn a_time_without_sight_begins_the_wait_for_a_deleted_lease_anew() {
+    let mut play = Play::new();
+    let held = play.foreign("b");
+    play.see(&held);
+    let last = play.foreign("b");
+    play.with(|claim, env| claim.deleted(&last, env));
+    play.wait(10 * SECOND);
+    play.blind = play.now;
+    assert_eq!(play.pause(), 15 * SECOND);
+}

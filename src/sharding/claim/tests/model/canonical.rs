@@ -140,6 +140,10 @@ impl Form {
         let process = &state.processes[who];
         match &process.claim.observed {
             Observed::Unknown => self.put(0),
+            Observed::Unseen { version } => {
+                self.put(3);
+                self.version(*version);
+            }
             Observed::Present { record, seen } => {
                 self.put(1);
                 self.version(record.version);

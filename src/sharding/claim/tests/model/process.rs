@@ -89,7 +89,7 @@ impl Process {
         match &self.claim.observed {
             Observed::Unknown => 0,
             Observed::Present { record, .. } => record.version,
-            Observed::Absent { version, .. } => *version,
+            Observed::Absent { version, .. } | Observed::Unseen { version } => *version,
         }
     }
 
@@ -132,7 +132,7 @@ impl Process {
         let deleted = last.map(|last| Letter::Deleted(last.clone()));
         let unlisted = match &self.claim.observed {
             Observed::Unknown => true,
-            Observed::Present { .. } => !self.claim.unsure,
+            Observed::Present { .. } | Observed::Unseen { .. } => !self.claim.unsure,
             Observed::Absent { .. } => false,
         };
         let unlisted = unlisted.then_some(Letter::Unlisted(now));
