@@ -42,9 +42,10 @@ impl Membership {
                 None
             }
             Event::Listed(asked, shown) => {
-                // What came and went since the last stream ended is not known.
-                if self.synced.replace(now).is_some() {
-                    self.blind = now;
+                match self.synced {
+                    None => self.synced = Some(now),
+                    // What came and went since the last stream ended is not known.
+                    Some(_) => self.blind = now,
                 }
                 self.heartbeat.listed();
                 self.peers.retain(shown);

@@ -350,3 +350,18 @@ fn a_peer_with_another_placement_is_reported() {
         "{out:?}"
     );
 }
+
+#[test]
+fn lists_that_come_again_do_not_put_off_the_start() {
+    let mut play = Play::new();
+    play.list(&[]);
+    play.reply();
+    for _ in 0..20 {
+        play.wait(SECOND / 4);
+        play.list(&["mcr-peer-a"]);
+        if play.request.is_some() {
+            play.reply();
+        }
+    }
+    assert!(play.competes());
+}
