@@ -53,6 +53,7 @@
 extern crate self as multicluster;
 
 mod backoff;
+mod bounded;
 pub mod clock;
 mod cluster;
 mod clusters;
@@ -71,6 +72,7 @@ pub mod testing;
 #[path = "../providers/mod.rs"]
 pub mod providers;
 
+pub use bounded::bounded;
 pub use cluster::{Cluster, ClusterName};
 pub use clusters::ClusterSet;
 pub use controller::{Action, Context, Controller};

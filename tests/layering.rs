@@ -12,6 +12,7 @@ use std::{
 /// What each module of the crate may use.
 const CRATE: &[(&str, &[&str])] = &[
     ("backoff", &[]),
+    ("bounded", &["error"]),
     ("clock", &[]),
     ("error", &[]),
     ("shutdown", &[]),
@@ -19,7 +20,7 @@ const CRATE: &[(&str, &[&str])] = &[
     ("provider", &["cluster", "error"]),
     ("problems", &["cluster"]),
     ("clusters", &["backoff", "cluster", "error", "provider"]),
-    ("guard", &["clock", "cluster", "error"]),
+    ("guard", &["bounded", "clock", "cluster", "error"]),
     ("engage", &["cluster", "error", "guard"]),
     (
         "sharding",
@@ -87,6 +88,7 @@ const PROVIDERS: &[&str] = &[
     "ClusterRef",
     "ClusterSet",
     "Error",
+    "bounded",
     "k8s_openapi",
     "kube",
 ];

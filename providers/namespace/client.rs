@@ -1,6 +1,6 @@
 //! A client that takes one Namespace for a whole cluster.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
@@ -25,27 +25,6 @@ pub(super) fn scoped(base: Client, namespace: &str) -> Client {
     let namespace: Arc<str> = namespace.into();
     let service = service_fn(move |request| send(base.clone(), namespace.clone(), request));
     Client::new(service, VISIBLE)
-}
-
-/// How long a server may take to begin its answer; its own limit for a request is 60 s too.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// A client like `base` that gives a request up when no answer begins: kube has no such limit, and a connection can be
-/// dead without a word.
-pub(super) fn bounded(base: Client) -> Client {
-    let namespace = base.default_namespace().to_owned();
-    let send = move |request: Request<Body>| {
-        let base = base.clone();
-        async move {
-            match tokio::time::timeout(ANSWER_TIMEOUT, base.send(request)).await {
-                Ok(answer) => Ok(answer?),
-                Err(_) => Err(BoxError::from(format!(
-                    "no answer within {ANSWER_TIMEOUT:?}"
-                ))),
-            }
-        }
-    };
-    Client::new(service_fn(send), namespace)
 }
 
 async fn send(

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use multicluster::{
-    Cluster, ClusterEvent, ClusterName, ClusterProvider, ClusterRef, ClusterSet, Error,
+    Cluster, ClusterEvent, ClusterName, ClusterProvider, ClusterRef, ClusterSet, Error, bounded,
     k8s_openapi::api::core::v1::Namespace,
     kube::{Api, Client, Config, Resource, ResourceExt, runtime::watcher},
 };
@@ -85,7 +85,7 @@ impl ClusterProvider for NamespaceProvider {
     fn clusters(&self) -> BoxStream<'static, Result<ClusterEvent, Error>> {
         let mut config = watcher::Config::default();
         config.label_selector.clone_from(&self.labels);
-        let client = client::bounded(self.client.clone());
+        let client = bounded(self.client.clone());
         let watch = watcher(Api::<Namespace>::all(client), config);
         let ignored = self.ignored.clone();
         let name_of = |namespace: &Namespace| ClusterName::new(namespace.name_any());

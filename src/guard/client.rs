@@ -3,7 +3,6 @@
 use std::{
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use http::{Method, Request, Response, header};
@@ -13,7 +12,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tower::service_fn;
 
 use super::{Guard, NotOwnerReason, upgrade};
-use crate::error::BoxError;
+use crate::{bounded, error::BoxError};
 
 /// A client like `base` that asks `guard` before every request.
 ///
@@ -35,7 +34,7 @@ async fn send(
     let response = if is_write(&request) {
         guard.check()?;
         let write = guard.begin_write();
-        let response = guard.run(answered(&base, request)).await??;
+        let response = guard.run(bounded::send(&base, request)).await??;
         let response = upgrade::guarded(response, &guard).await?;
         write.answered();
         response
@@ -43,7 +42,7 @@ async fn send(
         tokio::select! {
             biased;
             () = guard.scope.ended.cancelled() => return Err(guard.refusal(NotOwnerReason::Ended).into()),
-            response = answered(&base, request) => response?,
+            response = bounded::send(&base, request) => response?,
         }
     };
     Ok(response.map(|inner| CutBody {
@@ -51,16 +50,6 @@ async fn send(
         ended: Box::pin(guard.scope.ended.clone().cancelled_owned()),
         guard,
     }))
-}
-
-/// How long a server may take to begin its answer; its own limit for a request is 60 s too.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Sends a request, and gives it up when no answer begins: kube has no such limit, and a connection can be dead silently.
-async fn answered(base: &Client, request: Request<Body>) -> Result<Response<Body>, BoxError> {
-    let answer = tokio::time::timeout(ANSWER_TIMEOUT, base.send(request)).await;
-    let answer = answer.map_err(|_| format!("no answer within {ANSWER_TIMEOUT:?}"))?;
-    Ok(answer?)
 }
 
 /// Every method but the reading ones writes, and so does an upgrade: exec, attach, port-forward and proxy connections.

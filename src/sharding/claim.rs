@@ -73,11 +73,12 @@ pub(crate) struct Env<'a> {
 pub(crate) enum Goal {
     /// Not to hold it; a Lease that turns out to be held by this process is cleared.
     Nothing,
-    /// To hold it: `rank` others have the first right to it. `session` is what is known of the one that holds it.
+    /// To hold it: `rank` others have the first right to it. `session` is what became of the one that holds it, and since
+    /// when that is known.
     Hold {
         rank: u32,
         marks: Marks,
-        session: Session,
+        session: Option<(Fate, Moment)>,
     },
     /// To stay the holder while it is one, and not to become it otherwise.
     Keep { marks: Marks },
@@ -89,15 +90,15 @@ pub(crate) enum Goal {
     Clear { after: Duration },
 }
 
-/// What is known of the session that a Lease is held through.
+/// What peer Leases show of the session that a Lease is held through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Session {
+pub(crate) enum Fate {
     /// It may go on.
     Alive,
-    /// It was seen to be over at this time.
-    Over(Moment),
-    /// Its peer Lease is gone, as far as seen since this time.
-    Gone(Moment),
+    /// A later version of its peer Lease does not name it.
+    Over,
+    /// Its peer Lease is not there.
+    Gone,
 }
 
 /// What a claim needs.
@@ -133,7 +134,6 @@ pub(crate) struct Tenure {
     pub(crate) inherited: bool,
     uid: Arc<str>,
     transitions: i32,
-    version: u64,
     renew_at: Moment,
 }
 

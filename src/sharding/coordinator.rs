@@ -324,7 +324,18 @@ impl Coordinator {
     }
 
     fn all_fences(&mut self, event: &fence::Event<'_>, turn: &mut Turn) {
-        let names: Vec<_> = self.fences.keys().cloned().collect();
+        self.fences_where(|_| true, event, turn);
+    }
+
+    fn fences_where(
+        &mut self,
+        concerned: impl Fn(&Fence) -> bool,
+        event: &fence::Event<'_>,
+        turn: &mut Turn,
+    ) {
+        let fences = self.fences.iter();
+        let fences = fences.filter(|(_, fence)| concerned(fence));
+        let names: Vec<_> = fences.map(|(name, _)| name.clone()).collect();
         for name in names {
             self.fence(&name, event.clone(), turn);
         }

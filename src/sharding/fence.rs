@@ -15,7 +15,7 @@ mod work;
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    claim::{Change, Claim, Env, Goal, Session, Step},
+    claim::{Change, Claim, Env, Fate, Goal, Step},
     mutant::Mutant,
     peer::PeerId,
     record::{Answer, LeaseName, Marks, Record, Request},
@@ -83,16 +83,6 @@ pub(crate) trait View {
     fn last_sign_of(&self, peer: &PeerId) -> Option<u64>;
     /// What the peer Leases show of the session that a fence is held through.
     fn session(&self, fence: &Record) -> Fate;
-}
-
-/// What peer Leases show of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Alive,
-    /// A later version of its peer Lease does not name it.
-    Over,
-    /// Its peer Lease is not there.
-    Gone,
 }
 
 /// The fence of one cluster.
@@ -384,11 +374,7 @@ impl Fence {
             Some(rank) if view.competes() => Goal::Hold {
                 rank,
                 marks,
-                session: match self.session {
-                    Some((Fate::Over, since)) => Session::Over(since),
-                    Some((Fate::Gone, since)) => Session::Gone(since),
-                    _ => Session::Alive,
-                },
+                session: self.session,
             },
             _ => Goal::Nothing,
         }

@@ -18,7 +18,7 @@ mod peers;
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    claim::{Claim, Env, Goal, Identity, Session, Step},
+    claim::{Claim, Env, Goal, Identity, Step},
     heartbeat::Heartbeat,
     mutant::{Mutant, Mutants},
     peer::{Peer, PeerId},
@@ -293,16 +293,7 @@ impl Membership {
         }
         self.wake_at(self.heartbeat.due());
         let goal = self.goal(now);
-        // The own Lease is what is tried while everything else is blocked.
-        let step = self.with_claim(now, wall, timings, |claim, env| {
-            claim.advance(
-                &goal,
-                &Env {
-                    blocked: false,
-                    ..env.clone()
-                },
-            )
-        });
+        let step = self.with_claim(now, wall, timings, |claim, env| claim.advance(&goal, env));
         match step {
             Step::Send(request) => out.push(Command::Send(request)),
             Step::At(at) => self.wake_at(Some(at)),
@@ -342,7 +333,7 @@ impl Membership {
             None => Goal::Hold {
                 rank: 0,
                 marks,
-                session: Session::Alive,
+                session: None,
             },
             Some(leaving) if leaving.emptied => Goal::Release {
                 not_before: now,
@@ -374,6 +365,7 @@ impl Membership {
             grace: self.grace,
             blind: self.blind,
             contact: self.contact,
+            // The own Lease is what is tried while everything else is blocked.
             blocked: false,
             mutants: self.mutants,
             identity: &self.identity,

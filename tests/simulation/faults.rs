@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use multicluster::testing::simulation::{Health, Operation, Operation::*, Outcome, Scenario};
 
+use crate::must_hold;
+
 const SECOND: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(5);
 
@@ -17,13 +19,7 @@ fn play(name: &str, script: impl IntoIterator<Item = Operation>) -> Vec<Outcome>
         .lease(LEASE)
         .script([START])
         .script(script);
-    (0..100)
-        .map(|seed| {
-            scenario
-                .run(seed)
-                .unwrap_or_else(|failure| panic!("{failure}"))
-        })
-        .collect()
+    (0..100).map(|seed| must_hold(&scenario, seed)).collect()
 }
 
 /// Nothing was taken from anybody who was alive and connected.
@@ -55,9 +51,7 @@ fn lost_and_slow_messages() {
         .script([ExpectOwned(20 * SECOND)])
         .script(script);
     for seed in 0..100 {
-        scenario
-            .run(seed)
-            .unwrap_or_else(|failure| panic!("{failure}"));
+        must_hold(&scenario, seed);
     }
 }
 
@@ -159,9 +153,7 @@ fn outages_of_the_hub() {
                 .script([START])
                 .script(script);
             for seed in 0..20 {
-                let outcome = scenario
-                    .run(seed)
-                    .unwrap_or_else(|failure| panic!("{failure}"));
+                let outcome = must_hold(&scenario, seed);
                 assert_eq!(outcome.thefts, 0, "{} seed {seed}", outage.as_secs_f64());
                 assert_eq!(outcome.moves, 0, "{} seed {seed}", outage.as_secs_f64());
             }
@@ -302,9 +294,7 @@ fn a_thousand_clusters_are_taken_over_together() {
             Crash(0),
             Wait(2 * LEASE),
         ]);
-    let outcome = scenario
-        .run(1)
-        .unwrap_or_else(|failure| panic!("{failure}"));
+    let outcome = must_hold(&scenario, 1);
     assert!(outcome.moves > 250, "{} moves", outcome.moves);
     let longest = outcome.gaps.iter().max().copied().unwrap_or_default();
     assert!(longest <= LEASE.mul_f64(1.01) + SECOND, "{longest:?}");

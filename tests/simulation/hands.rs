@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use multicluster::testing::simulation::{Nonsense, Operation, Operation::*, Outcome, Scenario};
 
+use crate::must_hold;
+
 const SECOND: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(5);
 const ALL: [Nonsense; 7] = [
@@ -23,11 +25,7 @@ fn play(name: &str, script: impl IntoIterator<Item = Operation>) -> Vec<Outcome>
         .lease(LEASE)
         .script([ExpectOwned(4 * SECOND)])
         .script(script);
-    let run = |seed| {
-        scenario
-            .run(seed)
-            .unwrap_or_else(|failure| panic!("{failure}"))
-    };
+    let run = |seed| must_hold(&scenario, seed);
     (0..50).map(run).collect()
 }
 
@@ -105,9 +103,7 @@ fn awkward_names_are_told_apart() {
         ExpectOwned(8 * SECOND),
     ]);
     for seed in 0..50 {
-        scenario
-            .run(seed)
-            .unwrap_or_else(|failure| panic!("{failure}"));
+        must_hold(&scenario, seed);
     }
 }
 
@@ -131,12 +127,7 @@ fn garbage_goes() {
             ])
     };
     for seed in 0..3 {
-        let leases = |hours| {
-            scenario(hours)
-                .run(seed)
-                .unwrap_or_else(|failure| panic!("{failure}"))
-                .leases
-        };
+        let leases = |hours| must_hold(&scenario(hours), seed).leases;
         assert_eq!(leases(0), 7, "four fences and three peers");
         assert_eq!(leases(1), 4, "two fences and two peers");
     }

@@ -7,3 +7,11 @@ mod hands;
 mod mixed;
 mod mutants;
 mod numbers;
+
+use multicluster::testing::simulation::{Outcome, Scenario};
+
+/// Plays one seed; a failure shows its trace and the command that plays it again.
+fn must_hold(scenario: &Scenario, seed: u64) -> Outcome {
+    let outcome = scenario.run(seed);
+    outcome.unwrap_or_else(|failure| panic!("{failure}"))
+}

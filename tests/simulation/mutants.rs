@@ -8,6 +8,8 @@ use multicluster::testing::simulation::{
     Health, Mutant, Operation, Operation::*, Outcome, Scenario, mixed,
 };
 
+use crate::must_hold;
+
 const SECOND: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(30);
@@ -93,11 +95,7 @@ caught! {
 #[test]
 fn the_directed_scenarios_hold_without_mutants() {
     for seed in 0..40 {
-        let run = |scenario: Scenario| {
-            scenario
-                .run(seed)
-                .unwrap_or_else(|failure| panic!("{failure}"))
-        };
+        let run = |scenario: Scenario| must_hold(&scenario, seed);
         run(deleted_while_cut_off());
         run(deleted_after_others_took_over());
         run(slow_answers(seed));

@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use multicluster::testing::simulation::{Health, Operation, Operation::*, Outcome, Scenario};
 
+use crate::must_hold;
+
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -48,11 +50,7 @@ fn row(measure: &str, aim: &str, measured: impl fmt::Display) {
 
 /// Plays seeds of a scenario that depends on the seed.
 fn play(seeds: u64, scenario: impl Fn(u64) -> Scenario) -> Vec<Outcome> {
-    let run = |seed| {
-        scenario(seed)
-            .run(seed)
-            .unwrap_or_else(|failure| panic!("{failure}"))
-    };
+    let run = |seed| must_hold(&scenario(seed), seed);
     (0..seeds).map(run).collect()
 }
 
@@ -69,7 +67,7 @@ fn gaps(outcomes: &[Outcome]) -> Spread {
 fn fleet(lease: u64, seed: u64) -> Scenario {
     let phase = MILLISECOND * u32::try_from(seed * 137 % 6_000).unwrap_or_default();
     Scenario::new(3, 12)
-        .lease(SECOND * u32::try_from(lease).unwrap_or(u32::MAX))
+        .lease(lease_of(lease))
         .script([ExpectOwned(4 * SECOND), Wait(2 * lease_of(lease) + phase)])
 }
 
@@ -108,7 +106,7 @@ fn numbers_of_crashes() {
         let bound = lease_of(lease).mul_f64(1.01) + SECOND;
         assert!(spread.max() <= bound, "{spread}");
     }
-    // With L = 15 the aim is missed: a lost reply costs T = 3 s, and 10,000 crashes have their p99 at 16.7 s.
+    // With L = 15 the aim is missed: a lost reply costs T = 3 s.
     for (lease, aim, p99) in [(5, 7.0, 7.0), (15, 16.5, 16.9)] {
         // Only what follows the crash: hand-overs and pauses are gaps as well.
         let spread = gaps(&play(1_000, |seed| crash(lease, seed, 0.01)));
@@ -211,10 +209,7 @@ fn numbers_of_starts() {
 fn numbers_of_requests() {
     let calm = |seconds: u32| {
         let fleet = Scenario::new(3, 1_000).script([Wait(60 * SECOND), Wait(seconds * SECOND)]);
-        fleet
-            .write_every(10 * SECOND)
-            .run(1)
-            .unwrap_or_else(|failure| panic!("{failure}"))
+        must_hold(&fleet.write_every(10 * SECOND), 1)
     };
     let (short, long) = (calm(0), calm(500));
     let writes = (long.hub_writes - short.hub_writes) as f64 / 500.0;

@@ -32,7 +32,6 @@ impl Claim {
         };
         let tenure = self.tenure.as_mut()?;
         if is_mine(tenure, record, env) {
-            tenure.version = record.version;
             if self.unsure && self.in_flight.is_none() {
                 // The write whose outcome was unknown did happen: no need to read that again.
                 self.unsure = false;
@@ -266,7 +265,6 @@ impl Claim {
                     inherited,
                     uid: record.uid.clone(),
                     transitions: record.transitions,
-                    version: record.version,
                     renew_at: match std::mem::take(&mut self.again) {
                         true => env.now,
                         false => sent + self.interval(env),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Claim, Env, Goal, Mutant, Observed, Session, Step, predecessor_dead_at};
+use super::{Claim, Env, Fate, Goal, Mutant, Observed, Step, predecessor_dead_at};
 use crate::{
     clock::Moment,
     sharding::{
@@ -69,7 +69,13 @@ impl Claim {
     }
 
     /// P3, P4: how to become the holder.
-    fn acquire(&self, rank: u32, session: Session, marks: &Marks, env: &Env<'_>) -> Step {
+    fn acquire(
+        &self,
+        rank: u32,
+        session: Option<(Fate, Moment)>,
+        marks: &Marks,
+        env: &Env<'_>,
+    ) -> Step {
         let turn = RANK_STEP * rank;
         match &self.observed {
             Observed::Unknown | Observed::Unseen { .. } => Step::Idle,
@@ -102,9 +108,9 @@ impl Claim {
                     self.when(at, env, || self.write(next, marks, env))
                 } else if record.session().is_some() {
                     let free_at = match session {
-                        Session::Alive => return Step::Idle,
-                        Session::Over(since) => since,
-                        Session::Gone(since) => since.max(env.grace) + env.timings.lease(),
+                        None | Some((Fate::Alive, _)) => return Step::Idle,
+                        Some((Fate::Over, since)) => since,
+                        Some((Fate::Gone, since)) => since.max(env.grace) + env.timings.lease(),
                     };
                     let at = (free_at.max(*seen) + turn).max(self.hold_off);
                     self.when(at, env, || self.write(next, marks, env))

@@ -148,7 +148,7 @@ fn hold(rank: u32) -> Goal {
     Goal::Hold {
         rank,
         marks: Marks::default(),
-        session: Session::Alive,
+        session: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Coordinator, Stranger, Turn, fence};
+use super::{Coordinator, Stranger, Turn, fence, others::seed_of};
 use crate::{
     cluster::ClusterName,
     sharding::{
@@ -47,30 +47,19 @@ impl Coordinator {
         self.queue.extend(requests);
     }
 
-    /// A peer Lease has changed: sessions may be over.
+    /// A peer Lease has changed, or is gone: sessions may be over.
     pub(super) fn look_at_sessions(&mut self, turn: &mut Turn) {
-        let waiting: Vec<_> = self
-            .fences
-            .iter()
-            .filter(|(_, fence)| fence.is_held_through_session())
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in waiting {
-            self.fence(&name, fence::Event::Tick, turn);
-        }
+        self.fences_where(Fence::is_held_through_session, &fence::Event::Tick, turn);
     }
 
-    /// A peer shows a sign of life: what was taken from it while it stood still goes back.
-    pub(super) fn look_at_kept(&mut self, peer: &Record, turn: &mut Turn) {
-        let Some(holder) = peer.holder.as_deref() else {
-            return;
+    /// A version of a peer Lease: sessions may be over, and what was taken from a peer that stood still goes back.
+    pub(super) fn look_at_those_of(&mut self, peer: &Record, turn: &mut Turn) {
+        let kept = |fence: &Fence| {
+            let holder = peer.holder.as_deref();
+            holder.is_some_and(|holder| fence.is_kept_from(holder))
         };
-        let kept = self.fences.iter();
-        let kept = kept.filter(|(_, fence)| fence.is_kept_from(holder));
-        let kept: Vec<_> = kept.map(|(name, _)| name.clone()).collect();
-        for name in kept {
-            self.fence(&name, fence::Event::Tick, turn);
-        }
+        let concerned = |fence: &Fence| fence.is_held_through_session() || kept(fence);
+        self.fences_where(concerned, &fence::Event::Tick, turn);
     }
 
     /// Fences that bear our mark and have not changed for an hour, of clusters that are not known: they are deleted as
@@ -118,7 +107,7 @@ impl Coordinator {
     }
 
     pub(super) fn new_fence(&self, name: &ClusterName, lease: LeaseName) -> Fence {
-        let seed = self.seed ^ xxhash_rust::xxh3::xxh3_64(lease.as_bytes());
+        let seed = seed_of(&lease, self.seed);
         Fence::new(name.clone(), lease, names::is_plain(name.as_str()), seed)
     }
 }

@@ -122,8 +122,7 @@ impl Coordinator {
         }
         let env = self.membership.env(turn.now, turn.wall, &self.timings);
         self.others.seen(lease, record, &env);
-        self.look_at_sessions(turn);
-        self.look_at_kept(record, turn);
+        self.look_at_those_of(record, turn);
     }
 
     fn deleted(&mut self, lease: &LeaseName, last: &Record, turn: &mut Turn) {

@@ -10,8 +10,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{
     clock::Moment,
     sharding::{
-        claim::{Claim, Env, Goal, Step},
-        fence::Fate,
+        claim::{Claim, Env, Fate, Goal, Step},
         record::{Answer, LeaseName, Record, Request},
         timings::RANK_STEP,
     },
@@ -44,9 +43,9 @@ impl Others {
     }
 
     pub(super) fn seen(&mut self, lease: &LeaseName, record: &Arc<Record>, env: &Env<'_>) {
-        let seed = self.seed ^ xxhash_rust::xxh3::xxh3_64(lease.as_bytes());
+        let seed = self.seed;
         let other = self.leases.entry(lease.clone()).or_insert_with(|| Other {
-            claim: Claim::peer(seed),
+            claim: Claim::peer(seed_of(lease, seed)),
             due: None,
         });
         if other
@@ -176,6 +175,11 @@ impl Others {
             .and_then(|other| other.claim.record());
         fate(record.map(|record| &**record), fence)
     }
+}
+
+/// The chances of one Lease at one peer.
+pub(super) fn seed_of(lease: &str, seed: u64) -> u64 {
+    seed ^ xxhash_rust::xxh3::xxh3_64(lease.as_bytes())
 }
 
 /// What a version of the peer Lease shows of the session through which a fence is held.

@@ -4,8 +4,8 @@ use super::others::{Others, fate};
 use crate::{
     cluster::ClusterName,
     sharding::{
-        claim::Env,
-        fence::{Fate, View},
+        claim::{Env, Fate},
+        fence::View,
         membership::Membership,
         names,
         peer::PeerId,

@@ -14,11 +14,11 @@ fn held(play: &mut Play) -> Record {
     held
 }
 
-fn with(session: Session) -> Goal {
+fn with(fate: Fate, since: Moment) -> Goal {
     Goal::Hold {
         rank: 0,
         marks: Marks::default(),
-        session,
+        session: Some((fate, since)),
     }
 }
 
@@ -38,7 +38,7 @@ fn one_that_is_over_leaves_them_on_the_seen_version() {
     let mut play = Play::new();
     let held = held(&mut play);
     play.see(&held);
-    play.goal = with(Session::Over(play.now));
+    play.goal = with(Fate::Over, play.now);
     assert!(matches!(play.request(), Request::Replace { version, .. } if version == held.version));
 }
 
@@ -47,7 +47,7 @@ fn one_whose_lease_is_gone_has_a_lease_duration_left() {
     let mut play = Play::new();
     let held = held(&mut play);
     play.see(&held);
-    play.goal = with(Session::Gone(play.now));
+    play.goal = with(Fate::Gone, play.now);
     assert_eq!(play.pause(), 15 * SECOND);
     play.wait(15 * SECOND);
     assert!(matches!(play.request(), Request::Replace { .. }));
@@ -60,7 +60,7 @@ fn a_mark_that_cannot_be_read_is_left_alone_and_reported() {
     held.marks.session = Some("nonsense".into());
     play.see(&held);
     play.wait(3600 * SECOND);
-    play.goal = with(Session::Over(play.now));
+    play.goal = with(Fate::Over, play.now);
     assert_eq!(play.next(), Step::Idle);
     assert!(play.claim.take_problem().unwrap().contains("session"));
 }

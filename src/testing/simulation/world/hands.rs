@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The process number of all replicas of the Go implementation.
-pub(super) const GO: usize = usize::MAX;
+const GO: usize = usize::MAX;
 
 // === impl World ===
 

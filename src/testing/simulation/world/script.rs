@@ -193,14 +193,7 @@ impl World<'_> {
             .map(|(cluster, worker)| (*cluster, worker.number))
             .collect();
         for (cluster, worker) in draining {
-            self.after(
-                Duration::from_millis(1),
-                Event::Ended {
-                    process: number,
-                    cluster,
-                    worker,
-                },
-            );
+            self.end_after(Duration::from_millis(1), number, cluster, worker);
         }
     }
 

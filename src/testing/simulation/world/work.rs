@@ -96,14 +96,7 @@ impl World<'_> {
         let (draining, worker) = (worker.draining, worker.number);
         // What ignored that it was asked to end is dropped now.
         if draining && self.processes[number].stubborn && !self.processes[number].deaf {
-            self.after(
-                Duration::from_millis(1),
-                Event::Ended {
-                    process: number,
-                    cluster,
-                    worker,
-                },
-            );
+            self.end_after(Duration::from_millis(1), number, cluster, worker);
         }
     }
 
@@ -118,6 +111,17 @@ impl World<'_> {
             return;
         }
         let pause = self.random_between(Duration::ZERO, self.scenario.reconcile);
+        self.end_after(pause, number, cluster, worker);
+    }
+
+    /// The engagement ends after `pause`.
+    pub(super) fn end_after(
+        &mut self,
+        pause: Duration,
+        number: ProcessNumber,
+        cluster: usize,
+        worker: u64,
+    ) {
         self.after(
             pause,
             Event::Ended {
@@ -139,14 +143,7 @@ impl World<'_> {
         let since = *known.ends_since.get_or_insert(now);
         if !known.writes.is_empty() && !known.revoked && now - since < PATIENCE {
             // It waits for its last answer.
-            self.after(
-                Duration::from_millis(1),
-                Event::Ended {
-                    process: number,
-                    cluster,
-                    worker,
-                },
-            );
+            self.end_after(Duration::from_millis(1), number, cluster, worker);
             return;
         }
         self.give_up_writes(number, cluster);

@@ -112,7 +112,7 @@ impl Process {
             Wish::Hold => Goal::Hold {
                 rank: 0,
                 marks,
-                session: Session::Alive,
+                session: None,
             },
             Wish::Release(not_before) => Goal::Release { not_before, marks },
         }
