@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kinds::{KINDS, Kind};
+use crate::kinds::{Kind, Registry};
 
 /// `/version`
 pub(crate) fn version() -> Value {
@@ -25,22 +25,25 @@ pub(crate) fn core_versions() -> Value {
 }
 
 /// `/apis`
-pub(crate) fn groups() -> Value {
-    let groups: Vec<_> = named_groups().into_iter().map(group_entry).collect();
+pub(crate) fn groups(registry: &Registry) -> Value {
+    let groups: Vec<_> = registry.groups().into_iter().map(group_entry).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
 /// `/apis/{group}`
-pub(crate) fn group(name: &str) -> Option<Value> {
-    let mut entry = named_groups().contains(&name).then(|| group_entry(name))?;
+pub(crate) fn group(registry: &Registry, name: &str) -> Option<Value> {
+    let mut entry = registry
+        .groups()
+        .contains(&name)
+        .then(|| group_entry(name))?;
     entry["kind"] = json!("APIGroup");
     entry["apiVersion"] = json!("v1");
     Some(entry)
 }
 
 /// `/api/v1` and `/apis/{group}/{version}`
-pub(crate) fn resources(group: &str, version: &str) -> Value {
-    let kinds = kinds(group, version);
+pub(crate) fn resources(registry: &Registry, group: &str, version: &str) -> Value {
+    let kinds = kinds(registry, group, version);
     let group_version = kinds
         .first()
         .map_or_else(String::new, |kind| kind.api_version());
@@ -49,12 +52,12 @@ pub(crate) fn resources(group: &str, version: &str) -> Value {
 }
 
 /// `/api` and `/apis` for clients that take all resources at once.
-pub(crate) fn aggregated(core: bool) -> Value {
-    let groups = if core { vec![""] } else { named_groups() };
+pub(crate) fn aggregated(registry: &Registry, core: bool) -> Value {
+    let groups = if core { vec![""] } else { registry.groups() };
     let items: Vec<_> = groups
         .into_iter()
         .map(|group| {
-            let resources: Vec<_> = kinds(group, "v1")
+            let resources: Vec<_> = kinds(registry, group, "v1")
                 .into_iter()
                 .map(aggregated_resource)
                 .collect();
@@ -71,7 +74,7 @@ pub(crate) fn aggregated(core: bool) -> Value {
 }
 
 /// `/openapi/v3`
-pub(crate) fn open_api() -> Value {
+pub(crate) fn open_api(registry: &Registry) -> Value {
     let path = |group: &str| {
         if group.is_empty() {
             "api/v1".to_owned()
@@ -85,12 +88,16 @@ pub(crate) fn open_api() -> Value {
             json!({"serverRelativeURL": format!("/openapi/v3/{}", path(group))}),
         )
     };
-    let paths: serde_json::Map<_, _> = [""].into_iter().chain(named_groups()).map(entry).collect();
+    let paths: serde_json::Map<_, _> = [""]
+        .into_iter()
+        .chain(registry.groups())
+        .map(entry)
+        .collect();
     json!({"paths": paths})
 }
 
 /// `/openapi/v3/{path of a group}`: only that the server validates fields itself, which clients look for before they write.
-pub(crate) fn open_api_group(group: &str, version: &str) -> Value {
+pub(crate) fn open_api_group(registry: &Registry, group: &str, version: &str) -> Value {
     let entry = |kind: &Kind| {
         let scope = if kind.namespaced {
             "/namespaces/{namespace}"
@@ -109,26 +116,16 @@ pub(crate) fn open_api_group(group: &str, version: &str) -> Value {
         }});
         (path, operation)
     };
-    let paths: serde_json::Map<_, _> = kinds(group, version).into_iter().map(entry).collect();
+    let paths: serde_json::Map<_, _> = kinds(registry, group, version)
+        .into_iter()
+        .map(entry)
+        .collect();
     json!({"openapi": "3.0.0", "info": {"title": "kube-sandbox", "version": "v1.36.0"}, "paths": paths})
 }
 
-fn kinds(group: &str, version: &str) -> Vec<&'static Kind> {
-    KINDS
-        .into_iter()
-        .filter(|kind| kind.group == group && kind.version == version)
-        .collect()
-}
-
-fn named_groups() -> Vec<&'static str> {
-    let mut groups: Vec<_> = KINDS
-        .iter()
-        .map(|kind| kind.group)
-        .filter(|group| !group.is_empty())
-        .collect();
-    groups.sort_unstable();
-    groups.dedup();
-    groups
+fn kinds<'a>(registry: &'a Registry, group: &str, version: &str) -> Vec<&'a Kind> {
+    let wanted = |kind: &&Kind| kind.group == group && kind.version == version;
+    registry.kinds().map(AsRef::as_ref).filter(wanted).collect()
 }
 
 fn group_entry(name: &str) -> Value {
@@ -147,6 +144,9 @@ fn resource(kind: &Kind) -> Value {
     if !kind.short_names.is_empty() {
         entry["shortNames"] = json!(kind.short_names);
     }
+    if !kind.categories.is_empty() {
+        entry["categories"] = json!(kind.categories);
+    }
     entry
 }
 
@@ -157,6 +157,7 @@ fn aggregated_resource(kind: &Kind) -> Value {
         "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": kind.singular,
         "shortNames": kind.short_names,
+        "categories": kind.categories,
         "verbs": kind.verbs(),
     })
 }

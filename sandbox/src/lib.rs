@@ -27,7 +27,8 @@
 //! ```
 //!
 //! # What is served
-//! - Kinds: Namespace, ConfigMap, Secret, Event (`v1` and `events.k8s.io/v1`) and Lease.
+//! - Kinds: Namespace, Node, Pod, Service, ServiceAccount, ConfigMap, Secret, Event (`v1` and `events.k8s.io/v1`), Lease,
+//!   StatefulSet, Deployment, ControllerRevision, PodDisruptionBudget, the RBAC kinds and CustomResourceDefinition.
 //! - Verbs: get, list, watch, create, update, patch (JSON patch and merge patch), delete, deletecollection; dry runs.
 //! - Label selectors; field selectors for `metadata.name` and `metadata.namespace`.
 //! - Watches from any version that is still kept, bookmarks, streaming lists, `410 Gone`; see [`SandboxBuilder::history`].

@@ -1,8 +1,8 @@
 //! From the path of a request to what it is about.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
-use crate::kinds::{self, KINDS, Kind};
+use crate::kinds::{Kind, Registry};
 
 /// What a path names.
 #[derive(Debug)]
@@ -29,12 +29,12 @@ pub(crate) enum Route {
     },
     /// All objects of a kind in a namespace, or in all of them.
     Collection {
-        kind: &'static Kind,
+        kind: Arc<Kind>,
         namespace: Option<String>,
     },
     /// One object; the namespace is empty for kinds without.
     Item {
-        kind: &'static Kind,
+        kind: Arc<Kind>,
         namespace: String,
         name: String,
     },
@@ -44,7 +44,7 @@ pub(crate) enum Route {
 
 impl Route {
     /// Reads a path; `None` if nothing is served there.
-    pub(crate) fn parse(path: &str) -> Option<Self> {
+    pub(crate) fn parse(registry: &Registry, path: &str) -> Option<Self> {
         let parts: Vec<_> = path.trim_matches('/').split('/').map(decode).collect();
         let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
         match parts.as_slice() {
@@ -56,8 +56,8 @@ impl Route {
             ["openapi", "v3"] => Some(Self::OpenApi),
             ["openapi", "v3", "api", version] => Self::open_api("", version),
             ["openapi", "v3", "apis", group, version] => Self::open_api(group, version),
-            ["api", version, rest @ ..] => Self::resource("", version, rest),
-            ["apis", group, version, rest @ ..] => Self::resource(group, version, rest),
+            ["api", version, rest @ ..] => Self::resource(registry, "", version, rest),
+            ["apis", group, version, rest @ ..] => Self::resource(registry, group, version, rest),
             _ => None,
         }
     }
@@ -67,15 +67,15 @@ impl Route {
         Some(Self::OpenApiGroup { group, version })
     }
 
-    fn resource(group: &str, version: &str, rest: &[&str]) -> Option<Self> {
+    fn resource(registry: &Registry, group: &str, version: &str, rest: &[&str]) -> Option<Self> {
         let find = |plural: &str, namespaced| {
-            kinds::find(group, version, plural).filter(|kind| kind.namespaced == namespaced)
+            registry
+                .find(group, version, plural)
+                .filter(|kind| kind.namespaced == namespaced)
         };
         match rest {
             [] => {
-                let served = KINDS
-                    .iter()
-                    .any(|kind| kind.group == group && kind.version == version);
+                let served = registry.serves(group, version);
                 let (group, version) = (group.to_owned(), version.to_owned());
                 served.then_some(Self::Resources { group, version })
             }
@@ -93,7 +93,7 @@ impl Route {
                 })
             }
             [plural] => {
-                let kind = kinds::find(group, version, plural)?;
+                let kind = registry.find(group, version, plural)?;
                 Some(Self::Collection {
                     kind,
                     namespace: None,
@@ -123,7 +123,7 @@ mod tests {
 
     /// What a path names, in short.
     fn read(path: &str) -> String {
-        match Route::parse(path) {
+        match Route::parse(&Registry::built_in(), path) {
             None => "nothing".to_owned(),
             Some(Route::Collection { kind, namespace }) => {
                 format!(

@@ -152,12 +152,14 @@ pub(crate) fn validate_lease(new: &Value, _: Option<&Value>) -> Vec<FieldError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::find;
+    use crate::kinds::Registry;
 
     #[test]
     fn names_are_dns_names() {
-        let lease = find("coordination.k8s.io", "v1", "leases").unwrap();
-        let namespace = find("", "v1", "namespaces").unwrap();
+        let lease = Registry::built_in()
+            .find("coordination.k8s.io", "v1", "leases")
+            .unwrap();
+        let namespace = Registry::built_in().find("", "v1", "namespaces").unwrap();
         for (name, as_lease, as_namespace) in [
             ("zoo", true, true),
             ("zoo-1", true, true),
@@ -174,12 +176,12 @@ mod tests {
         ] {
             let object = json!({"metadata": {"name": name}});
             assert_eq!(
-                validate_metadata(lease, &object).is_empty(),
+                validate_metadata(&lease, &object).is_empty(),
                 as_lease,
                 "{name:?}"
             );
             assert_eq!(
-                validate_metadata(namespace, &object).is_empty(),
+                validate_metadata(&namespace, &object).is_empty(),
                 as_namespace,
                 "{name:?}"
             );

@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, time::Instant};
 use tower::{BoxError, Service};
 
 use crate::{
-    kinds::NAMESPACE,
+    kinds::Registry,
     server::Server,
     service,
     store::{Call, Store},
@@ -102,6 +102,11 @@ impl Sandbox {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The kinds that are served at the moment.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        self.store().registry().clone()
+    }
+
     /// The present, as it goes into objects: in seconds.
     pub(crate) fn timestamp(&self) -> String {
         let (wall, start) = self.shared.started;
@@ -156,7 +161,7 @@ impl SandboxBuilder {
             shared: Arc::new(Shared { store, started }),
         };
         let call = Call {
-            kind: &NAMESPACE,
+            kind: sandbox.registry().namespace(),
             namespace: String::new(),
             now: sandbox.timestamp(),
             dry_run: false,

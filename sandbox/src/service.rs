@@ -1,6 +1,6 @@
 //! From a request to a reply.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
@@ -86,7 +86,8 @@ fn route(
     body: Bytes,
     horizon: Option<Horizon>,
 ) -> Result<Response<Body>, ApiError> {
-    let route = Route::parse(parts.uri.path()).ok_or_else(ApiError::unknown_path)?;
+    let registry = sandbox.registry();
+    let route = Route::parse(&registry, parts.uri.path()).ok_or_else(ApiError::unknown_path)?;
     let request = ApiRequest {
         query: Query::parse(parts.uri.query().unwrap_or_default()),
         method: parts.method,
@@ -97,13 +98,13 @@ fn route(
     let aggregated = || view::prefers_aggregated(&request.headers);
     let about = match route {
         Route::Collection { kind, namespace } => {
-            return request.collection(sandbox, kind, namespace);
+            return request.collection(sandbox, &kind, namespace);
         }
         Route::Item {
             kind,
             namespace,
             name,
-        } => return request.item(sandbox, kind, namespace, &name),
+        } => return request.item(sandbox, &kind, namespace, &name),
         _ if request.method != Method::GET => return Err(ApiError::method_not_allowed()),
         Route::Health => {
             return Ok(reply(
@@ -113,7 +114,7 @@ fn route(
             ));
         }
         Route::CoreVersions | Route::Groups if aggregated() => {
-            let list = discovery::aggregated(matches!(route, Route::CoreVersions));
+            let list = discovery::aggregated(&registry, matches!(route, Route::CoreVersions));
             let media_type = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
             return Ok(reply(
                 StatusCode::OK,
@@ -123,11 +124,15 @@ fn route(
         }
         Route::Version => discovery::version(),
         Route::CoreVersions => discovery::core_versions(),
-        Route::Groups => discovery::groups(),
-        Route::Group(name) => discovery::group(&name).ok_or_else(ApiError::unknown_path)?,
-        Route::Resources { group, version } => discovery::resources(&group, &version),
-        Route::OpenApi => discovery::open_api(),
-        Route::OpenApiGroup { group, version } => discovery::open_api_group(&group, &version),
+        Route::Groups => discovery::groups(&registry),
+        Route::Group(name) => {
+            discovery::group(&registry, &name).ok_or_else(ApiError::unknown_path)?
+        }
+        Route::Resources { group, version } => discovery::resources(&registry, &group, &version),
+        Route::OpenApi => discovery::open_api(&registry),
+        Route::OpenApiGroup { group, version } => {
+            discovery::open_api_group(&registry, &group, &version)
+        }
     };
     Ok(json_reply(StatusCode::OK, &about))
 }
@@ -139,7 +144,7 @@ impl ApiRequest {
     fn collection(
         &self,
         sandbox: &Sandbox,
-        kind: &'static Kind,
+        kind: &Arc<Kind>,
         namespace: Option<String>,
     ) -> Result<Response<Body>, ApiError> {
         let view = View::negotiate(kind, &self.headers)?;
@@ -150,7 +155,7 @@ impl ApiRequest {
                 let body = decode::object(kind, self.json()?)?;
                 let call = self.call(
                     sandbox,
-                    kind,
+                    kind.clone(),
                     namespace.unwrap_or_default(),
                     self.query.dry_run()?,
                 );
@@ -160,7 +165,12 @@ impl ApiRequest {
             Method::DELETE if kind.delete_collection && !everywhere => {
                 let options = self.query.list_options(namespace.clone())?;
                 let (_, dry_run) = self.delete_options()?;
-                let call = self.call(sandbox, kind, namespace.unwrap_or_default(), dry_run);
+                let call = self.call(
+                    sandbox,
+                    kind.clone(),
+                    namespace.unwrap_or_default(),
+                    dry_run,
+                );
                 let mut store = sandbox.store();
                 let objects = store.delete_all(&call, &options.selection);
                 Ok(object_reply(
@@ -175,13 +185,13 @@ impl ApiRequest {
     fn list(
         &self,
         sandbox: &Sandbox,
-        kind: &'static Kind,
+        kind: &Arc<Kind>,
         namespace: Option<String>,
         view: View,
     ) -> Result<Response<Body>, ApiError> {
         let options = self.query.list_options(namespace)?;
         if options.watch {
-            let lines = watch::open(sandbox, kind, view, options, self.horizon.clone());
+            let lines = watch::open(sandbox, kind.clone(), view, options, self.horizon.clone());
             let body = StreamBody::new(lines).map_err(never).boxed_unsync();
             return Ok(with_type(StatusCode::OK, "application/json", body));
         }
@@ -197,7 +207,7 @@ impl ApiRequest {
     fn item(
         &self,
         sandbox: &Sandbox,
-        kind: &'static Kind,
+        kind: &Arc<Kind>,
         namespace: String,
         name: &str,
     ) -> Result<Response<Body>, ApiError> {
@@ -211,7 +221,7 @@ impl ApiRequest {
             }
             Method::PUT => {
                 let new = decode::object(kind, self.json()?)?;
-                let call = self.call(sandbox, kind, namespace, self.query.dry_run()?);
+                let call = self.call(sandbox, kind.clone(), namespace, self.query.dry_run()?);
                 let (object, created) =
                     sandbox.store().update(&call, name, new, Intent::Replace)?;
                 let code = if created {
@@ -223,7 +233,7 @@ impl ApiRequest {
             }
             Method::PATCH => {
                 let patch = Patch::decode(self.media_type(), &self.body)?;
-                let call = self.call(sandbox, kind, namespace, self.query.dry_run()?);
+                let call = self.call(sandbox, kind.clone(), namespace, self.query.dry_run()?);
                 let mut store = sandbox.store();
                 let stored = store.get(kind, &call.namespace, name)?;
                 let mut object = view::served(kind, &stored);
@@ -235,7 +245,7 @@ impl ApiRequest {
             }
             Method::DELETE => {
                 let (only_if, dry_run) = self.delete_options()?;
-                let call = self.call(sandbox, kind, namespace, dry_run);
+                let call = self.call(sandbox, kind.clone(), namespace, dry_run);
                 match sandbox.store().delete(&call, name, &only_if)? {
                     Deleted::Gone(object) => Ok(json_reply(
                         StatusCode::OK,
@@ -250,13 +260,7 @@ impl ApiRequest {
         }
     }
 
-    fn call(
-        &self,
-        sandbox: &Sandbox,
-        kind: &'static Kind,
-        namespace: String,
-        dry_run: bool,
-    ) -> Call {
+    fn call(&self, sandbox: &Sandbox, kind: Arc<Kind>, namespace: String, dry_run: bool) -> Call {
         let now = sandbox.timestamp();
         Call {
             kind,

@@ -55,7 +55,7 @@ impl ApiError {
 
     pub(crate) fn not_found(kind: &Kind, name: &str) -> Self {
         let message = format!("{} {name:?} not found", kind.resource());
-        Self::new(StatusCode::NOT_FOUND, "NotFound", message).about(kind.group, kind.plural, name)
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message).about(&kind.group, &kind.plural, name)
     }
 
     pub(crate) fn unknown_path() -> Self {
@@ -71,8 +71,8 @@ impl ApiError {
     pub(crate) fn already_exists(kind: &Kind, name: &str) -> Self {
         let message = format!("{} {name:?} already exists", kind.resource());
         Self::new(StatusCode::CONFLICT, "AlreadyExists", message).about(
-            kind.group,
-            kind.plural,
+            &kind.group,
+            &kind.plural,
             name,
         )
     }
@@ -90,7 +90,7 @@ impl ApiError {
             "Operation cannot be fulfilled on {} {name:?}: {why}",
             kind.resource()
         );
-        Self::new(StatusCode::CONFLICT, "Conflict", message).about(kind.group, kind.plural, name)
+        Self::new(StatusCode::CONFLICT, "Conflict", message).about(&kind.group, &kind.plural, name)
     }
 
     /// A failed delete precondition, which the API server reports by kind rather than by resource.
@@ -99,7 +99,7 @@ impl ApiError {
             "Operation cannot be fulfilled on {} {name:?}: {why}",
             kind.qualified()
         );
-        Self::new(StatusCode::CONFLICT, "Conflict", message).about(kind.group, kind.kind, name)
+        Self::new(StatusCode::CONFLICT, "Conflict", message).about(&kind.group, &kind.kind, name)
     }
 
     pub(crate) fn stale(kind: &Kind, name: &str) -> Self {
@@ -109,7 +109,11 @@ impl ApiError {
 
     pub(crate) fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {
         let message = format!("{} {name:?} is forbidden: {why}", kind.resource());
-        Self::new(StatusCode::FORBIDDEN, "Forbidden", message).about(kind.group, kind.plural, name)
+        Self::new(StatusCode::FORBIDDEN, "Forbidden", message).about(
+            &kind.group,
+            &kind.plural,
+            name,
+        )
     }
 
     pub(crate) fn terminating(kind: &Kind, name: &str, namespace: &str) -> Self {

@@ -1,5 +1,7 @@
 //! How objects are written into replies.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use serde_json::{Value, json};
@@ -7,9 +9,9 @@ use serde_json::{Value, json};
 use crate::{kinds::Kind, status::ApiError, store::Object};
 
 /// The form in which a client wants to see objects of a kind.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct View {
-    kind: &'static Kind,
+    kind: Arc<Kind>,
     /// Whether only the metadata is asked for, as `PartialObjectMetadata`.
     metadata_only: bool,
 }
@@ -34,7 +36,7 @@ struct Accepted<'a> {
 
 impl View {
     /// Chooses the first form that the client accepts and this server has; tables are not among them.
-    pub(crate) fn negotiate(kind: &'static Kind, headers: &HeaderMap) -> Result<Self, ApiError> {
+    pub(crate) fn negotiate(kind: &Arc<Kind>, headers: &HeaderMap) -> Result<Self, ApiError> {
         for accepted in accepted(headers)
             .into_iter()
             .filter(|accepted| accepted.json)
@@ -45,7 +47,7 @@ impl View {
                 Some(_) => continue,
             };
             return Ok(Self {
-                kind,
+                kind: kind.clone(),
                 metadata_only,
             });
         }
@@ -98,11 +100,11 @@ impl View {
         line("BOOKMARK", &object.to_string())
     }
 
-    fn types(&self) -> (String, &'static str) {
+    fn types(&self) -> (String, &str) {
         if self.metadata_only {
             return ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadata");
         }
-        (self.kind.api_version(), self.kind.kind)
+        (self.kind.api_version(), &self.kind.kind)
     }
 
     fn typed(&self, object: &Object) -> String {
@@ -197,7 +199,7 @@ impl<'a> Accepted<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::find;
+    use crate::kinds::Registry;
 
     fn headers(accept: &'static str) -> HeaderMap {
         let value = header::HeaderValue::from_static(accept);
@@ -206,7 +208,7 @@ mod tests {
 
     #[test]
     fn the_first_form_that_is_served_is_chosen() {
-        let kind = find("", "v1", "configmaps").unwrap();
+        let kind = Registry::built_in().find("", "v1", "configmaps").unwrap();
         let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
         let partial = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
         for (accept, expected) in [
@@ -222,7 +224,7 @@ mod tests {
             (table.to_owned(), None),
             ("application/vnd.kubernetes.protobuf".to_owned(), None),
         ] {
-            let view = View::negotiate(kind, &headers(accept.clone().leak())).ok();
+            let view = View::negotiate(&kind, &headers(accept.clone().leak())).ok();
             assert_eq!(view.map(|view| view.metadata_only), expected, "{accept}");
         }
     }

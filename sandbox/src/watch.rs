@@ -42,7 +42,7 @@ pub(crate) type Horizon = watch::Receiver<Option<u64>>;
 #[derive(Debug)]
 struct Watch {
     sandbox: Sandbox,
-    kind: &'static Kind,
+    kind: Arc<Kind>,
     view: View,
     selection: Selection,
     /// Everything up to this version has been seen.
@@ -67,7 +67,7 @@ enum Outgoing {
 /// Opens a watch: the lines of its reply.
 pub(crate) fn open(
     sandbox: &Sandbox,
-    kind: &'static Kind,
+    kind: Arc<Kind>,
     view: View,
     options: ListOptions,
     horizon: Option<Horizon>,
@@ -84,7 +84,7 @@ pub(crate) fn open(
 impl Watch {
     fn open(
         sandbox: &Sandbox,
-        kind: &'static Kind,
+        kind: Arc<Kind>,
         view: View,
         options: ListOptions,
         horizon: Option<Horizon>,
@@ -106,14 +106,16 @@ impl Watch {
             let error = ApiError::too_large_version(version, current);
             ready.push_back(Outgoing::Line(view::error_line(&error)));
         } else if initial {
-            let objects = store.list_at(kind, &options.selection, current).into_iter();
+            let objects = store
+                .list_at(&kind, &options.selection, current)
+                .into_iter();
             ready.extend(objects.map(|object| Outgoing::Event(Word::Added, object)));
             version = current;
             if options.bookmarks {
                 ready.push_back(Outgoing::Line(view.bookmark(version, true)));
             }
         }
-        let news = store.news(kind);
+        let news = store.news(&kind);
         drop(store);
 
         let now = Instant::now();
@@ -175,7 +177,7 @@ impl Watch {
             let since = self
                 .sandbox
                 .store()
-                .since(self.kind, self.version, until, BATCH);
+                .since(&self.kind, self.version, until, BATCH);
             match since {
                 Since::Events { events, version } => {
                     let complete = events.is_empty();

@@ -217,7 +217,16 @@ async fn discovery_finds_every_kind_in_both_forms() {
             .map(|group| group.name().to_owned())
             .collect();
         groups.sort_unstable();
-        assert_eq!(groups, ["", "coordination.k8s.io", "events.k8s.io"]);
+        let expected = [
+            "",
+            "apiextensions.k8s.io",
+            "apps",
+            "coordination.k8s.io",
+            "events.k8s.io",
+            "policy",
+            "rbac.authorization.k8s.io",
+        ];
+        assert_eq!(groups, expected);
         let (lease, capabilities) = found
             .get("coordination.k8s.io")
             .unwrap()
@@ -256,7 +265,7 @@ async fn nonsense_is_refused_with_a_status() {
     let wrong_version = r#"{"kind": "ConfigMap", "apiVersion": "v2", "metadata": {"name": "x"}}"#;
     for (method, path, body, code) in [
         ("GET", "/nothing", "", 404),
-        ("GET", "/api/v1/namespaces/default/pods", "", 404),
+        ("GET", "/api/v1/namespaces/default/gods", "", 404),
         (
             "GET",
             "/api/v1/namespaces/default/configmaps/m/status",

@@ -5,7 +5,11 @@ use http::{Method, Request, header};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{kinds::Kind, path::Route, query::Query};
+use crate::{
+    kinds::{Kind, Registry},
+    path::Route,
+    query::Query,
+};
 
 /// What a request does, in the words of Kubernetes' rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,7 +75,7 @@ impl Verb {
 
 impl ApiCall {
     /// Reads a request of `user`, or of whom its bearer token names.
-    pub(super) fn of(request: &Request<Bytes>, user: Option<&str>) -> Self {
+    pub(super) fn of(registry: &Registry, request: &Request<Bytes>, user: Option<&str>) -> Self {
         let mut call = Self {
             at: Instant::now(),
             user: user.unwrap_or_else(|| bearer(request)).to_owned(),
@@ -81,9 +85,9 @@ impl ApiCall {
             namespace: String::new(),
             name: String::new(),
         };
-        match Route::parse(request.uri().path()) {
+        match Route::parse(registry, request.uri().path()) {
             Some(Route::Collection { kind, namespace }) => {
-                call.about(kind, namespace.unwrap_or_default());
+                call.about(&kind, namespace.unwrap_or_default());
                 call.verb = match *request.method() {
                     Method::POST => Verb::Create,
                     Method::DELETE => Verb::DeleteCollection,
@@ -99,7 +103,7 @@ impl ApiCall {
                 namespace,
                 name,
             }) => {
-                call.about(kind, namespace);
+                call.about(&kind, namespace);
                 call.name = name;
                 call.verb = match *request.method() {
                     Method::PUT => Verb::Update,
@@ -114,8 +118,8 @@ impl ApiCall {
     }
 
     fn about(&mut self, kind: &Kind, namespace: String) {
-        kind.kind.clone_into(&mut self.kind);
-        kind.plural.clone_into(&mut self.resource);
+        self.kind = kind.kind.to_string();
+        self.resource = kind.plural.to_string();
         self.namespace = namespace;
     }
 

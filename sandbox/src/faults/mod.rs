@@ -196,7 +196,7 @@ where
                 Ok(request) => request,
                 Err(error) => return Ok(service::refuse(&error)),
             };
-            let call = ApiCall::of(&request, user.as_deref());
+            let call = ApiCall::of(&faults.sandbox.registry(), &request, user.as_deref());
             let plan = faults.state().plan(&call);
             plan.perform(faults.sandbox, call, request).await
         })

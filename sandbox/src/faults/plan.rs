@@ -11,7 +11,6 @@ use tower::BoxError;
 
 use super::{call::ApiCall, stream, stream::Line};
 use crate::{
-    kinds,
     sandbox::{Body, Sandbox},
     service,
     status::ApiError,
@@ -109,7 +108,7 @@ impl Plan {
             }
             Outcome::Disconnect => Some(Err(broken())),
             Outcome::Hang => None,
-            Outcome::Refuse(refusal) => Some(Ok(refusal.reply(call))),
+            Outcome::Refuse(refusal) => Some(Ok(refusal.reply(sandbox, call))),
         }
     }
 }
@@ -130,9 +129,9 @@ pub(super) fn broken() -> BoxError {
 // === impl Refusal ===
 
 impl Refusal {
-    fn reply(self, call: &ApiCall) -> Response<Body> {
+    fn reply(self, sandbox: &Sandbox, call: &ApiCall) -> Response<Body> {
         match self {
-            Self::Conflict => service::refuse(&conflict(call)),
+            Self::Conflict => service::refuse(&conflict(sandbox, call)),
             Self::Throttle { seconds, text } => {
                 let error = ApiError::throttled(seconds);
                 let mut reply = match text {
@@ -151,11 +150,15 @@ impl Refusal {
     }
 }
 
-fn conflict(call: &ApiCall) -> ApiError {
-    let kind = kinds::named(&call.kind);
+fn conflict(sandbox: &Sandbox, call: &ApiCall) -> ApiError {
+    let registry = sandbox.registry();
+    // A request that is not about objects conflicts too, when a rule says so.
+    let kind = registry
+        .named(&call.kind)
+        .unwrap_or_else(|| registry.namespace());
     match call.verb {
-        super::Verb::Create => ApiError::already_exists(kind, &call.name),
-        _ => ApiError::stale(kind, &call.name),
+        super::Verb::Create => ApiError::already_exists(&kind, &call.name),
+        _ => ApiError::stale(&kind, &call.name),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Call, Key, Object, Store};
-use crate::{kinds::NAMESPACE, meta, rules, status::ApiError};
+use crate::{meta, rules, status::ApiError};
 
 /// What the server sets itself; whatever a client sends here is dropped.
 const SYSTEM: [&str; 6] = [
@@ -35,7 +35,7 @@ impl Store {
 
     /// Creates an object, for a POST or for a PUT of a kind that allows it.
     pub(super) fn insert(&mut self, call: &Call, mut new: Value) -> Result<Arc<Object>, ApiError> {
-        let kind = call.kind;
+        let kind = &*call.kind;
         let namespace = meta::text(&new, "namespace");
         if kind.namespaced && !namespace.is_empty() && namespace != call.namespace {
             let message = "the namespace of the provided object does not match the namespace sent on the request";
@@ -57,7 +57,7 @@ impl Store {
         let mut errors = rules::validate_metadata(kind, &new);
         errors.extend((kind.validate)(&new, None));
         if !errors.is_empty() {
-            return Err(ApiError::invalid(kind.group, kind.kind, &name, &errors));
+            return Err(ApiError::invalid(&kind.group, &kind.kind, &name, &errors));
         }
         let key = Key::new(&call.namespace, &name);
         if let Some(old) = self.find(kind, &key) {
@@ -87,7 +87,7 @@ impl Store {
         loop {
             let name = format!("{base}{}", suffix());
             if self
-                .find(call.kind, &Key::new(&call.namespace, &name))
+                .find(&call.kind, &Key::new(&call.namespace, &name))
                 .is_none()
             {
                 return meta::set(new, "name", name);
@@ -99,9 +99,9 @@ impl Store {
         if !call.kind.namespaced {
             return Ok(());
         }
-        let namespace = self.get(&NAMESPACE, "", &call.namespace)?;
+        let namespace = self.get(&self.registry.namespace(), "", &call.namespace)?;
         if meta::is_deleting(namespace.value()) {
-            return Err(ApiError::terminating(call.kind, name, &call.namespace));
+            return Err(ApiError::terminating(&call.kind, name, &call.namespace));
         }
         Ok(())
     }

@@ -5,12 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Call, Key, Object, Store};
-use crate::{
-    kinds::{Kind, NAMESPACE},
-    meta,
-    selector::Selection,
-    status::ApiError,
-};
+use crate::{kinds::Kind, meta, selector::Selection, status::ApiError};
 
 /// Namespaces that the server needs itself.
 const IMMORTAL: [&str; 3] = ["default", "kube-public", "kube-system"];
@@ -41,7 +36,7 @@ impl Store {
         name: &str,
         only_if: &Preconditions,
     ) -> Result<Deleted, ApiError> {
-        let kind = call.kind;
+        let kind = &*call.kind;
         if kind.is_namespace() && IMMORTAL.contains(&name) {
             return Err(ApiError::forbidden(
                 kind,
@@ -64,7 +59,7 @@ impl Store {
 
     /// Deletes the selected objects, and says which they were.
     pub(crate) fn delete_all(&mut self, call: &Call, selection: &Selection) -> Vec<Arc<Object>> {
-        let objects = self.list(call.kind, selection);
+        let objects = self.list(&call.kind, selection);
         if !call.dry_run {
             for object in &objects {
                 let (namespace, name) = (
@@ -72,7 +67,7 @@ impl Store {
                     meta::text(object.value(), "name"),
                 );
                 self.discard(
-                    call.kind,
+                    &call.kind,
                     &Key::new(namespace, name),
                     object.clone(),
                     &call.now,
@@ -102,11 +97,11 @@ impl Store {
             let mut value = marked(object.value(), now);
             value["status"] = json!({"phase": "Terminating"});
             meta::remove(&mut value, "deletionGracePeriodSeconds");
-            namespace = self.put(&NAMESPACE, Key::new("", name), value);
+            namespace = self.put(&self.registry.namespace(), Key::new("", name), value);
         }
         for (kind, key) in self.contents(name) {
-            if let Some(object) = self.find(kind, &key) {
-                self.discard(kind, &key, object, now);
+            if let Some(object) = self.find(&kind, &key) {
+                self.discard(&kind, &key, object, now);
             }
         }
         self.finish_namespace(name);

@@ -27,7 +27,7 @@ pub(crate) use self::{
     update::Intent,
 };
 use crate::{
-    kinds::{KINDS, Kind, NAMESPACE},
+    kinds::{Kind, Registry, Text},
     meta,
     selector::Selection,
     status::ApiError,
@@ -40,13 +40,15 @@ pub(crate) struct Store {
     version: u64,
     /// How many events each shelf keeps.
     history: usize,
-    shelves: HashMap<&'static str, Shelf>,
+    shelves: HashMap<Text, Shelf>,
+    /// The served kinds; readers share it, so a change makes a new one.
+    registry: Arc<Registry>,
 }
 
 /// The circumstances of a write.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
-    pub kind: &'static Kind,
+    pub kind: Arc<Kind>,
     /// Empty for kinds without namespaces.
     pub namespace: String,
     /// The time, as it goes into the object.
@@ -109,12 +111,18 @@ impl Store {
             version: 1,
             history,
             shelves: HashMap::new(),
+            registry: Arc::new(Registry::built_in()),
         }
     }
 
     /// The version of the newest write.
     pub(crate) fn version(&self) -> u64 {
         self.version
+    }
+
+    /// The served kinds.
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     pub(crate) fn get(
@@ -136,7 +144,7 @@ impl Store {
         selection: &Selection,
         version: u64,
     ) -> Vec<Arc<Object>> {
-        let Some(shelf) = self.shelves.get(kind.shelf) else {
+        let Some(shelf) = self.shelves.get(&kind.shelf) else {
             return Vec::new();
         };
         if shelf
@@ -163,7 +171,7 @@ impl Store {
 
     /// The selected objects in the order of namespace and name, as of [`version`](Self::version).
     pub(crate) fn list(&self, kind: &Kind, selection: &Selection) -> Vec<Arc<Object>> {
-        let Some(shelf) = self.shelves.get(kind.shelf) else {
+        let Some(shelf) = self.shelves.get(&kind.shelf) else {
             return Vec::new();
         };
         let selected = |object: &&Arc<Object>| selection.matches(object.value());
@@ -181,7 +189,7 @@ impl Store {
     /// At most `limit` events after `version`, up to the version `until`.
     pub(crate) fn since(&self, kind: &Kind, version: u64, until: u64, limit: usize) -> Since {
         let empty = VecDeque::new();
-        let shelf = self.shelves.get(kind.shelf);
+        let shelf = self.shelves.get(&kind.shelf);
         let forgotten = shelf.map_or(0, |shelf| shelf.forgotten);
         if version < forgotten {
             return Since::Forgotten { oldest: forgotten };
@@ -203,7 +211,11 @@ impl Store {
 
     /// A signal that changes with every event of `kind`.
     pub(crate) fn news(&mut self, kind: &Kind) -> watch::Receiver<u64> {
-        self.shelves.entry(kind.shelf).or_default().news.subscribe()
+        self.shelves
+            .entry(kind.shelf.clone())
+            .or_default()
+            .news
+            .subscribe()
     }
 
     /// Forgets all events, so that no earlier version can be watched from.
@@ -214,7 +226,7 @@ impl Store {
     }
 
     fn find(&self, kind: &Kind, key: &Key) -> Option<Arc<Object>> {
-        self.shelves.get(kind.shelf)?.objects.get(key).cloned()
+        self.shelves.get(&kind.shelf)?.objects.get(key).cloned()
     }
 
     /// Stores a new state under the next version.
@@ -222,7 +234,7 @@ impl Store {
         self.version += 1;
         meta::set(&mut value, "resourceVersion", self.version.to_string());
         let object = Arc::new(Object::new(value));
-        let shelf = self.shelves.entry(kind.shelf).or_default();
+        let shelf = self.shelves.entry(kind.shelf.clone()).or_default();
         let before = shelf.objects.insert(key, object.clone());
         let event = Event {
             version: self.version,
@@ -240,7 +252,7 @@ impl Store {
 
     /// Removes an object; its last state goes into the history with the version of the removal.
     fn take(&mut self, kind: &Kind, key: &Key) {
-        let shelf = self.shelves.entry(kind.shelf).or_default();
+        let shelf = self.shelves.entry(kind.shelf.clone()).or_default();
         let Some(last) = shelf.objects.remove(key) else {
             return;
         };
@@ -255,18 +267,19 @@ impl Store {
     }
 
     /// The places of all objects in a namespace.
-    fn contents(&self, namespace: &str) -> Vec<(&'static Kind, Key)> {
+    fn contents(&self, namespace: &str) -> Vec<(Arc<Kind>, Key)> {
         let mut found = Vec::new();
         // A shelf that two groups serve is visited once, through the group that does not rename.
-        for kind in KINDS
-            .into_iter()
+        for kind in self
+            .registry
+            .kinds()
             .filter(|kind| kind.namespaced && kind.renames.is_empty())
         {
-            let shelf = self.shelves.get(kind.shelf);
+            let shelf = self.shelves.get(&kind.shelf);
             let keys = shelf
                 .into_iter()
                 .flat_map(|shelf| shelf.within(namespace).map(|(key, _)| key.clone()));
-            found.extend(keys.map(|key| (kind, key)));
+            found.extend(keys.map(|key| (kind.clone(), key)));
         }
         found
     }
@@ -274,12 +287,13 @@ impl Store {
     /// Removes a namespace that is being deleted once nothing is left in it and nothing holds it.
     fn finish_namespace(&mut self, name: &str) {
         let key = Key::new("", name);
-        let Some(namespace) = self.find(&NAMESPACE, &key) else {
+        let kind = self.registry.namespace();
+        let Some(namespace) = self.find(&kind, &key) else {
             return;
         };
         let held = !meta::finalizers(namespace.value()).is_empty();
         if meta::is_deleting(namespace.value()) && !held && self.contents(name).is_empty() {
-            self.take(&NAMESPACE, &key);
+            self.take(&kind, &key);
         }
     }
 }

@@ -41,7 +41,7 @@ impl Store {
         intent: Intent,
     ) -> Result<(Arc<Object>, bool), ApiError> {
         check_name(call, name, &new)?;
-        let kind = call.kind;
+        let kind = &*call.kind;
         let key = Key::new(&call.namespace, name);
         let old = self.find(kind, &key);
         if old.is_none() && !(kind.create_on_update && intent == Intent::Replace) {
@@ -63,7 +63,7 @@ impl Store {
         mut new: Value,
         old: &Arc<Object>,
     ) -> Result<Arc<Object>, ApiError> {
-        let (kind, stored) = (call.kind, old.value());
+        let (kind, stored) = (&*call.kind, old.value());
         check_version(kind, &key.name, &new, stored)?;
         for field in KEPT {
             meta::carry(&mut new, field, stored);
@@ -77,7 +77,12 @@ impl Store {
         let mut errors = rules::validate_change(&new, stored);
         errors.extend((kind.validate)(&new, Some(stored)));
         if !errors.is_empty() {
-            return Err(ApiError::invalid(kind.group, kind.kind, &key.name, &errors));
+            return Err(ApiError::invalid(
+                &kind.group,
+                &kind.kind,
+                &key.name,
+                &errors,
+            ));
         }
         // The last finalizer of an object that is being deleted ends it. A namespace also waits for its contents.
         let ends = meta::is_deleting(stored) && meta::finalizers(&new).is_empty();
@@ -134,7 +139,7 @@ fn check_uid(call: &Call, name: &str, new: &Value, old: Option<&Object>) -> Resu
          AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {found}",
         call.kind.plural
     );
-    Err(ApiError::conflict(call.kind, name, &why))
+    Err(ApiError::conflict(&call.kind, name, &why))
 }
 
 fn check_version(kind: &Kind, name: &str, new: &Value, stored: &Value) -> Result<(), ApiError> {
@@ -149,7 +154,7 @@ fn check_version(kind: &Kind, name: &str, new: &Value, stored: &Value) -> Result
             "must be specified for an update",
         );
         // The API server names the resource here, where other errors name the kind.
-        return Err(ApiError::invalid(kind.group, kind.plural, name, &[error]));
+        return Err(ApiError::invalid(&kind.group, &kind.plural, name, &[error]));
     }
     if given.parse::<u64>().is_err() {
         let message = format!("invalid resource version {given:?}");

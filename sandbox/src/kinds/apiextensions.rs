@@ -1,0 +1,22 @@
+//! The kind that defines further kinds.
+
+use super::{Kind, Shape, texts};
+
+pub(super) fn kinds() -> Vec<Kind> {
+    let kind = Kind::new(
+        "apiextensions.k8s.io",
+        "v1",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+    );
+    let package = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1";
+    vec![Kind {
+        short_names: texts(["crd", "crds"]),
+        categories: texts(["api-extensions"]),
+        namespaced: false,
+        unconditional_update: false,
+        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        type_name: format!("{package}.{}", kind.kind).into(),
+        ..kind
+    }]
+}

@@ -1,0 +1,34 @@
+//! The kinds of workloads.
+
+use super::{Kind, Shape, texts};
+
+const GROUP: &str = "apps";
+
+pub(super) fn kinds() -> Vec<Kind> {
+    vec![controller_revision(), deployment(), stateful_set()]
+}
+
+fn controller_revision() -> Kind {
+    Kind {
+        shape: &[("revision", Shape::Int)],
+        ..Kind::new(GROUP, "v1", "ControllerRevision", "controllerrevisions")
+    }
+}
+
+fn deployment() -> Kind {
+    Kind {
+        short_names: texts(["deploy"]),
+        categories: texts(["all"]),
+        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        ..Kind::new(GROUP, "v1", "Deployment", "deployments")
+    }
+}
+
+fn stateful_set() -> Kind {
+    Kind {
+        short_names: texts(["sts"]),
+        categories: texts(["all"]),
+        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        ..Kind::new(GROUP, "v1", "StatefulSet", "statefulsets")
+    }
+}

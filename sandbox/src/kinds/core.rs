@@ -1,0 +1,85 @@
+//! The kinds of the core group.
+
+use super::{Kind, Shape, events, texts};
+use crate::rules;
+
+pub(super) fn kinds() -> Vec<Kind> {
+    vec![
+        config_map(),
+        events::event(),
+        node(),
+        pod(),
+        secret(),
+        service(),
+        service_account(),
+    ]
+}
+
+/// Namespaces; they decide where the others may live.
+pub(super) fn namespace() -> Kind {
+    Kind {
+        short_names: texts(["ns"]),
+        namespaced: false,
+        label_name: true,
+        delete_collection: false,
+        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        prepare: rules::prepare_namespace,
+        ..Kind::new("", "v1", "Namespace", super::NAMESPACES)
+    }
+}
+
+fn config_map() -> Kind {
+    Kind {
+        short_names: texts(["cm"]),
+        shape: &[("data", Shape::TextMap), ("binaryData", Shape::TextMap)],
+        ..Kind::new("", "v1", "ConfigMap", "configmaps")
+    }
+}
+
+fn node() -> Kind {
+    Kind {
+        short_names: texts(["no"]),
+        namespaced: false,
+        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        ..Kind::new("", "v1", "Node", "nodes")
+    }
+}
+
+fn pod() -> Kind {
+    Kind {
+        short_names: texts(["po"]),
+        categories: texts(["all"]),
+        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        ..Kind::new("", "v1", "Pod", "pods")
+    }
+}
+
+fn secret() -> Kind {
+    Kind {
+        shape: &[
+            ("type", Shape::Text),
+            ("data", Shape::TextMap),
+            ("stringData", Shape::TextMap),
+        ],
+        prepare: rules::prepare_secret,
+        validate: rules::validate_secret,
+        ..Kind::new("", "v1", "Secret", "secrets")
+    }
+}
+
+fn service() -> Kind {
+    Kind {
+        short_names: texts(["svc"]),
+        categories: texts(["all"]),
+        create_on_update: true,
+        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        ..Kind::new("", "v1", "Service", "services")
+    }
+}
+
+fn service_account() -> Kind {
+    Kind {
+        short_names: texts(["sa"]),
+        ..Kind::new("", "v1", "ServiceAccount", "serviceaccounts")
+    }
+}

@@ -1,0 +1,36 @@
+//! Events, which two groups serve.
+
+use super::{Kind, Shape, texts};
+
+pub(super) fn kinds() -> Vec<Kind> {
+    vec![event_v1()]
+}
+
+/// Events of the core group, whose names of fields are those on the shelf.
+pub(super) fn event() -> Kind {
+    Kind {
+        short_names: texts(["ev"]),
+        create_on_update: true,
+        shape: &[("involvedObject", Shape::Map), ("message", Shape::Text)],
+        ..Kind::new("", "v1", "Event", "events")
+    }
+}
+
+/// The same objects under the names of the younger group.
+fn event_v1() -> Kind {
+    Kind {
+        short_names: texts(["ev"]),
+        renames: &[
+            ("involvedObject", "regarding"),
+            ("message", "note"),
+            ("source", "deprecatedSource"),
+            ("firstTimestamp", "deprecatedFirstTimestamp"),
+            ("lastTimestamp", "deprecatedLastTimestamp"),
+            ("count", "deprecatedCount"),
+            ("reportingComponent", "reportingController"),
+        ],
+        create_on_update: true,
+        shape: &[("regarding", Shape::Map), ("note", Shape::Text)],
+        ..Kind::new("events.k8s.io", "v1", "Event", "events")
+    }
+}

@@ -1,0 +1,212 @@
+//! The kinds that are served: how each is named, and where its behaviour differs from that of the others.
+//!
+//! The built-in kinds are declared in the files beside this one, one file per API group; those of custom resources are
+//! made from their definitions. The [`Registry`] knows which are served at the moment.
+
+mod apiextensions;
+mod apps;
+mod coordination;
+mod core;
+mod events;
+mod policy;
+mod rbac;
+mod registry;
+
+use std::{borrow::Cow, sync::Arc};
+
+use serde_json::Value;
+
+pub(crate) use self::registry::Registry;
+use crate::{
+    schema::{Schemas, Type},
+    status::FieldError,
+};
+
+/// A text of a declaration: of the program, or of a definition that came at run time.
+pub(crate) type Text = Cow<'static, str>;
+
+/// A served kind: how it is named, and where its behaviour differs from that of other kinds.
+#[derive(Clone, Debug)]
+pub(crate) struct Kind {
+    /// The API group; empty for the core group.
+    pub group: Text,
+    pub version: Text,
+    pub plural: Text,
+    pub singular: Text,
+    pub kind: Text,
+    pub short_names: Vec<Text>,
+    /// The sets of kinds that it belongs to, such as `all`.
+    pub categories: Vec<Text>,
+    pub namespaced: bool,
+    /// The shelf that keeps the objects; two groups that serve the same objects name the same one.
+    pub shelf: Text,
+    /// Top-level fields that this group calls otherwise: `(on the shelf, as served)`.
+    pub renames: &'static [(&'static str, &'static str)],
+    /// Whether a name is a DNS label (one part, 63 characters) rather than a DNS subdomain.
+    pub label_name: bool,
+    /// Whether a PUT of a missing object creates it.
+    pub create_on_update: bool,
+    /// Whether a PUT without a resourceVersion overwrites whatever is there.
+    pub unconditional_update: bool,
+    pub delete_collection: bool,
+    /// The types of fields, by dotted path; fields that are not listed may hold anything.
+    pub shape: &'static [(&'static str, Shape)],
+    /// Fills in what the server decides, given the new state and the one that it replaces.
+    pub prepare: fn(&mut Value, Option<&Value>),
+    /// The rules beyond types, given the new state and the one that it replaces.
+    pub validate: fn(&Value, Option<&Value>) -> Vec<FieldError>,
+    /// The full name of its type in `schemas`.
+    pub type_name: Text,
+    /// Where its type is described; `None` for those of Kubernetes itself.
+    pub schemas: Option<Arc<Schemas>>,
+}
+
+/// The JSON type of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Text,
+    Int,
+    Map,
+    TextMap,
+    TextList,
+    List,
+}
+
+/// The shelf of the kind that decides where others may live.
+const NAMESPACES: &str = "namespaces";
+
+// === impl Kind ===
+
+impl Kind {
+    /// A namespaced built-in kind that does what most kinds do; a declaration states the rest.
+    fn new(
+        group: &'static str,
+        version: &'static str,
+        kind: &'static str,
+        plural: &'static str,
+    ) -> Self {
+        let package = match group.split('.').next() {
+            None | Some("") => "core",
+            Some(package) => package,
+        };
+        Self {
+            group: group.into(),
+            version: version.into(),
+            plural: plural.into(),
+            singular: kind.to_lowercase().into(),
+            kind: kind.into(),
+            short_names: Vec::new(),
+            categories: Vec::new(),
+            namespaced: true,
+            shelf: plural.into(),
+            renames: &[],
+            label_name: false,
+            create_on_update: false,
+            unconditional_update: true,
+            delete_collection: true,
+            shape: &[],
+            prepare: |_, _| {},
+            validate: |_, _| Vec::new(),
+            type_name: format!("io.k8s.api.{package}.{version}.{kind}").into(),
+            schemas: None,
+        }
+    }
+
+    /// `v1` or `group/version`.
+    pub(crate) fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            return self.version.to_string();
+        }
+        format!("{}/{}", self.group, self.version)
+    }
+
+    /// The resource with its group, as messages name it: `configmaps`, `leases.coordination.k8s.io`.
+    pub(crate) fn resource(&self) -> String {
+        self.with_group(&self.plural)
+    }
+
+    /// The kind with its group, as messages name it: `ConfigMap`, `Lease.coordination.k8s.io`.
+    pub(crate) fn qualified(&self) -> String {
+        self.with_group(&self.kind)
+    }
+
+    fn with_group(&self, name: &str) -> String {
+        if self.group.is_empty() {
+            return name.to_owned();
+        }
+        format!("{name}.{}", self.group)
+    }
+
+    pub(crate) fn is_namespace(&self) -> bool {
+        self.shelf == NAMESPACES
+    }
+
+    /// The type of its objects, where there is a description of it.
+    // The first readers are on their way.
+    #[allow(dead_code)]
+    pub(crate) fn schema(&self) -> Option<Type<'_>> {
+        let schemas = self.schemas.as_deref();
+        schemas
+            .unwrap_or_else(|| Schemas::kubernetes())
+            .get(&self.type_name)
+    }
+
+    /// The verbs that discovery announces.
+    pub(crate) fn verbs(&self) -> Vec<&'static str> {
+        let all = [
+            "create",
+            "delete",
+            "deletecollection",
+            "get",
+            "list",
+            "patch",
+            "update",
+            "watch",
+        ];
+        let served = |verb: &&str| self.delete_collection || *verb != "deletecollection";
+        all.into_iter().filter(served).collect()
+    }
+
+    /// Renames the fields of an object on the shelf to what this group calls them.
+    pub(crate) fn serve(&self, object: &mut Value) {
+        rename(object, self.renames.iter().copied());
+    }
+
+    /// Renames the fields of a served object to what the shelf calls them.
+    pub(crate) fn store(&self, object: &mut Value) {
+        rename(
+            object,
+            self.renames
+                .iter()
+                .map(|(stored, served)| (*served, *stored)),
+        );
+    }
+}
+
+/// The names of a declaration.
+fn texts<const N: usize>(names: [&'static str; N]) -> Vec<Text> {
+    names.into_iter().map(Text::from).collect()
+}
+
+fn rename<'a>(object: &mut Value, names: impl Iterator<Item = (&'a str, &'a str)>) {
+    let Some(fields) = object.as_object_mut() else {
+        return;
+    };
+    for (from, to) in names {
+        if let Some(value) = fields.remove(from) {
+            fields.insert(to.to_owned(), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_kind_has_a_type() {
+        for kind in Registry::built_in().kinds() {
+            assert!(kind.schema().is_some(), "{}", kind.type_name);
+        }
+    }
+}
