@@ -1,0 +1,99 @@
+//! The sandbox answers like kube-apiserver: the same requests to both, and what they answer compared.
+//!
+//! # Cases
+//! A case is a script of raw HTTP requests in one of the files `api_conformance/cases/*.http`; see
+//! [`script`] for how it is written. It runs in a namespace of its own on each server. Compared are the status code, the
+//! content type, warnings, and the whole body or the events of a watch, after values that no two runs have in common
+//! (versions, uids, times, generated names) were replaced by symbols in the order in which they appear: whether two of
+//! them are equal *is* compared.
+//!
+//! # The recording
+//! What kube-apiserver answered stands in `api_conformance/recorded/`, so that most runs need no control plane:
+//!
+//! ```text
+//! cargo test -p kube-sandbox --test api_conformance                              # the sandbox against the recording
+//! CASES=patch cargo test -p kube-sandbox --test api_conformance                  # cases whose file or name has `patch`
+//! export KUBEBUILDER_ASSETS=...                                                  # see tests/assets/README.md
+//! cargo test -p kube-sandbox --test api_conformance -- --ignored                 # the sandbox and the recording against kube-apiserver
+//! CASES=patch RECORD=1 cargo test -p kube-sandbox --test api_conformance -- --ignored   # record new or changed cases
+//! ```
+//!
+//! # Known differences
+//! Cases whose implementation is under way stand in `api_conformance/not_yet.txt`: their differences are printed only when
+//! `CASES` selects them. `NOT_YET=1` rewrites that list from the cases that differ now.
+
+#[path = "api_conformance/compare.rs"]
+mod compare;
+#[path = "support/control_plane.rs"]
+mod control_plane;
+#[path = "api_conformance/known.rs"]
+mod known;
+#[path = "api_conformance/normal.rs"]
+mod normal;
+#[path = "api_conformance/player.rs"]
+mod player;
+#[path = "api_conformance/recording.rs"]
+mod recording;
+#[path = "api_conformance/script.rs"]
+mod script;
+#[path = "api_conformance/template.rs"]
+mod template;
+
+use std::time::Instant;
+
+use control_plane::ControlPlane;
+use kube_sandbox::Sandbox;
+use player::Player;
+use recording::Recordings;
+use script::Case;
+
+/// Plays a case on a sandbox of its own.
+async fn play_on_sandbox(case: &Case) -> Vec<serde_json::Value> {
+    Player::new(Sandbox::new().client()).play(case).await
+}
+
+/// Time is paused: watches with a time-out end at once.
+#[tokio::test(start_paused = true)]
+async fn the_sandbox_answers_as_kube_apiserver_did() {
+    let recordings = Recordings::read();
+    let mut report = compare::Report::new("the sandbox", "kube-apiserver", known::read());
+    for case in script::read() {
+        match recordings.answers(&case) {
+            Some(recorded) => report.compare(&case, &play_on_sandbox(&case).await, recorded),
+            None => report.fail(format!(
+                "{}: nothing is recorded; run it with RECORD=1",
+                case.title()
+            )),
+        }
+    }
+    report.finish();
+}
+
+#[tokio::test]
+#[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
+async fn the_sandbox_answers_like_kube_apiserver() {
+    let cases = script::read();
+    let plane = ControlPlane::start().await;
+    let mut real = Player::new(plane.client().await);
+    let mut recordings = Recordings::read();
+    let mut stale = compare::Report::new("the recording", "kube-apiserver", Vec::new());
+    let mut report = compare::Report::new("the sandbox", "kube-apiserver", known::read());
+    let (start, count) = (Instant::now(), cases.len());
+    for case in cases {
+        let answers = real.play(&case).await;
+        report.compare(&case, &play_on_sandbox(&case).await, &answers);
+        match recordings.answers(&case) {
+            _ if recording::wanted() => recordings.record(&case, answers),
+            Some(recorded) => stale.compare(&case, recorded, &answers),
+            None => stale.fail(format!(
+                "{}: nothing is recorded; run it with RECORD=1",
+                case.title()
+            )),
+        }
+    }
+    println!("{count} cases in {:?}", start.elapsed());
+    recordings.write();
+    drop(plane);
+    stale.finish();
+    report.finish();
+}

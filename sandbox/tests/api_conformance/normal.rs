@@ -1,0 +1,168 @@
+//! Symbols in place of values that no two runs have in common.
+
+use serde_json::Value;
+
+/// The words behind which the number in a message is a version.
+const BEFORE_VERSIONS: [&str; 4] = [
+    "resource version",
+    "ResourceVersion",
+    "resourceVersion",
+    "current:",
+];
+
+/// The values that were seen in a case, in the order in which they appeared.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Symbols {
+    namespace: String,
+    versions: Vec<String>,
+    uids: Vec<String>,
+    names: Vec<String>,
+    addresses: Vec<String>,
+}
+
+// === impl Symbols ===
+
+impl Symbols {
+    pub(crate) fn new(namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// The answer with symbols.
+    pub(crate) fn apply(&mut self, mut answer: Value) -> Value {
+        self.find_names(&answer);
+        self.replace("", &mut answer);
+        answer
+    }
+
+    /// Learns the names that the server has made up.
+    fn find_names(&mut self, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                let text = |key| fields.get(key).and_then(Value::as_str);
+                if let (Some(prefix), Some(name)) = (text("generateName"), text("name"))
+                    && name.len() > prefix.len()
+                    && name.starts_with(prefix)
+                {
+                    place(&mut self.names, name);
+                }
+                fields.values().for_each(|field| self.find_names(field));
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.find_names(item)),
+            _ => {}
+        }
+    }
+
+    /// `key` is the field that holds the value, or the list that it is in.
+    fn replace(&mut self, key: &str, value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (key, field) in fields {
+                    self.replace(key, field);
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.replace(key, item)),
+            Value::String(text) => *text = self.text(key, text),
+            Value::Number(_) if key == "nodePort" || key == "healthCheckNodePort" => {
+                *value = "{{port}}".into();
+            }
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, key: &str, text: &str) -> String {
+        match key {
+            "continue" if !text.is_empty() => return "{{continue}}".to_owned(),
+            "token" => return "{{token}}".to_owned(),
+            "resourceVersion" if is_number(text) => return self.version(text),
+            "cells" if is_age(text) => return "{{age}}".to_owned(),
+            _ => {}
+        }
+        if is_recent(text) {
+            let fraction = if text.contains('.') { "fine " } else { "" };
+            return format!("{{{{{fraction}time}}}}");
+        }
+        if text.starts_with("10.0.0.") {
+            let place = place(&mut self.addresses, text);
+            return format!("{{{{address {place}}}}}");
+        }
+        let mut text = text.replace(&self.namespace, "{{ns}}");
+        for (place, name) in self.names.iter().enumerate() {
+            text = text.replace(name, &format!("{{{{name {}}}}}", place + 1));
+        }
+        let mut text = self.replace_uids(&text);
+        if BEFORE_VERSIONS.iter().any(|words| text.contains(words)) {
+            text = self.replace_versions(&text);
+        }
+        text
+    }
+
+    fn version(&mut self, text: &str) -> String {
+        format!("{{{{version {}}}}}", place(&mut self.versions, text))
+    }
+
+    fn replace_uids(&mut self, text: &str) -> String {
+        let mut result = String::new();
+        let mut rest = text;
+        while let Some(start) = (0..rest.len()).find(|start| is_uid(rest.as_bytes(), *start)) {
+            result.push_str(&rest[..start]);
+            let place = place(&mut self.uids, &rest[start..start + 36]);
+            result.push_str(&format!("{{{{uid {place}}}}}"));
+            rest = &rest[start + 36..];
+        }
+        result + rest
+    }
+
+    /// Replaces the numbers that are versions which have been seen; others are given by the case.
+    fn replace_versions(&self, text: &str) -> String {
+        let pieces = text.split_inclusive(|letter: char| !letter.is_ascii_digit());
+        let replace = |piece: &str| {
+            let number = piece.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+            let known = self.versions.iter().position(|version| version == number);
+            match known {
+                Some(place) => piece.replacen(number, &format!("{{{{version {}}}}}", place + 1), 1),
+                None => piece.to_owned(),
+            }
+        };
+        pieces.map(replace).collect()
+    }
+}
+
+/// The number of a value, counted from one; a new value is the next.
+fn place(seen: &mut Vec<String>, value: &str) -> usize {
+    let known = seen.iter().position(|known| known == value);
+    known.unwrap_or_else(|| {
+        seen.push(value.to_owned());
+        seen.len() - 1
+    }) + 1
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text != "0" && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_age(text: &str) -> bool {
+    text.strip_suffix(['s', 'm'])
+        .is_some_and(|number| number == "0" || is_number(number))
+}
+
+fn is_recent(text: &str) -> bool {
+    let Ok(time) = text.parse::<jiff::Timestamp>() else {
+        return false;
+    };
+    let distance = time.duration_since(jiff::Timestamp::now()).abs();
+    distance < jiff::SignedDuration::from_hours(48)
+}
+
+fn is_uid(text: &[u8], start: usize) -> bool {
+    let Some(text) = text.get(start..start + 36) else {
+        return false;
+    };
+    let fits = |(index, byte): (usize, &u8)| match index {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.iter().enumerate().all(fits)
+}
