@@ -24,6 +24,10 @@
 //! | `nonsense` | people write nonsense into Leases (real only) | it costs their own clusters 8 s at most, and others nothing; it is reported |
 //! | `unreadable` | a Lease has a time that cannot be read (real only) | a replica can still join |
 //!
+//! `real_every_rule_of_the_manifests_is_needed`: twelve fleets of two under service accounts. The one with all rights of
+//! `examples/sharded-namespace/manifests` keeps its promises, and the audit log shows that it is refused nothing; each of
+//! the others lacks one verb on one resource, breaks a promise, and is refused that alone.
+//!
 //! `real_replicas_have_their_rights_and_no_more` is about the scenarios themselves. Where the limits are: `fleet/scenarios`.
 
 mod fleet;
@@ -186,6 +190,12 @@ async fn real_nonsense() {
 #[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
 async fn real_unreadable() {
     scenarios::unreadable(Real).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
+async fn real_every_rule_of_the_manifests_is_needed() {
+    scenarios::every_rule_is_needed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

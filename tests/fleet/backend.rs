@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    control_plane::{ControlPlane, User},
+    control_plane::{ControlPlane, Extent, User},
     eventually::eventually,
     in_memory::InMemory,
 };
@@ -80,30 +80,10 @@ impl Backend {
                 };
                 let users = peers.iter().map(|peer| replica(peer)).chain([ADMIN]);
                 let users: Vec<_> = users.collect();
-                let mut plane = ControlPlane::start(folder.path(), &users);
-                eventually(
-                    Duration::from_secs(60),
-                    "the API server writes its key",
-                    async || {
-                        plane.check();
-                        plane
-                            .has_certificates()
-                            .then_some(())
-                            .ok_or_else(|| "no key".into())
-                    },
-                )
-                .await;
-                Kind::Real(plane)
+                Kind::start(folder.path(), &users, Extent::ApiServer).await
             }
         };
-        let admin = connect(&kind.kubeconfig(ADMIN)).await;
-        let mut server = Server {
-            folder,
-            admin,
-            kind,
-            _turn: turn,
-        };
-        server.ready().await;
+        let server = Server::new(folder, kind, turn).await;
         if self == Self::Real {
             for peer in peers {
                 server.permit(peer).await;
@@ -125,14 +105,50 @@ impl fmt::Display for Backend {
 // === impl Server ===
 
 impl Server {
+    /// A cluster: etcd, kube-apiserver, and the controllers that a StatefulSet needs.
+    pub(crate) async fn cluster() -> Self {
+        let turn = TURN.lock().await;
+        let folder = TempDir::with_prefix("cluster-").expect("a temporary folder");
+        let kind = Kind::start(folder.path(), &[ADMIN], Extent::Cluster).await;
+        let mut server = Self::new(folder, kind, turn).await;
+        let kubeconfig = server.admin_kubeconfig();
+        server.plane().start_controllers(&kubeconfig);
+        server
+    }
+
+    async fn new(folder: TempDir, kind: Kind, turn: MutexGuard<'static, ()>) -> Self {
+        let admin = connect(&kind.kubeconfig(ADMIN)).await;
+        let mut server = Self {
+            folder,
+            admin,
+            kind,
+            _turn: turn,
+        };
+        server.ready().await;
+        server
+    }
+
+    /// The processes of a real server.
+    pub(crate) fn plane(&mut self) -> &mut ControlPlane {
+        match &mut self.kind {
+            Kind::Real(plane) => plane,
+            Kind::Sandbox(_) => panic!("the API server in memory is no process"),
+        }
+    }
+
     /// The file with which `peer` reaches this server, as itself where the server knows users.
     pub(crate) fn kubeconfig(&self, peer: &str) -> PathBuf {
-        let path = self.folder.path().join(format!("{peer}.kubeconfig"));
         let user = User {
             name: peer,
             group: "replicas",
         };
-        let text = self.kind.kubeconfig(user).to_string();
+        self.kubeconfig_with(peer, &user.token())
+    }
+
+    /// The same for whoever has a token.
+    pub(crate) fn kubeconfig_with(&self, name: &str, token: &str) -> PathBuf {
+        let path = self.folder.path().join(format!("{name}.kubeconfig"));
+        let text = self.kind.kubeconfig_with(token).to_string();
         fs::write(&path, text).expect("the folder takes files");
         path
     }
@@ -296,10 +312,31 @@ impl Drop for Server {
 // === impl Kind ===
 
 impl Kind {
+    async fn start(folder: &Path, users: &[User<'_>], extent: Extent) -> Self {
+        let mut plane = ControlPlane::start(folder, users, extent);
+        eventually(
+            Duration::from_secs(60),
+            "the API server writes its key",
+            async || {
+                plane.check();
+                plane
+                    .has_certificates()
+                    .then_some(())
+                    .ok_or_else(|| "no key".into())
+            },
+        )
+        .await;
+        Self::Real(plane)
+    }
+
     fn kubeconfig(&self, user: User<'_>) -> Value {
+        self.kubeconfig_with(&user.token())
+    }
+
+    fn kubeconfig_with(&self, token: &str) -> Value {
         match self {
-            Self::Sandbox(server) => kubeconfig(&server.url(), None, &user.token()),
-            Self::Real(plane) => kubeconfig(&plane.url, Some(&plane.ca), &user.token()),
+            Self::Sandbox(server) => kubeconfig(&server.url(), None, token),
+            Self::Real(plane) => kubeconfig(&plane.url, Some(&plane.ca), token),
         }
     }
 }

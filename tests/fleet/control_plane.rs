@@ -1,4 +1,4 @@
-//! etcd and kube-apiserver as processes on loopback; see tests/assets/README.md for every flag.
+//! etcd, kube-apiserver and kube-controller-manager as processes on loopback; see tests/assets/README.md for every flag.
 
 use std::{
     env, fs,
@@ -9,10 +9,16 @@ use std::{
 
 use rustix::process::Signal;
 
-use super::{port::Port, reaper, replica::send};
+use super::{audit, port::Port, reaper, replica::send};
 
 const ETCD: &str = "etcd";
 const API_SERVER: &str = "kube-apiserver";
+const CONTROLLER_MANAGER: &str = "kube-controller-manager";
+
+/// What makes Pods of a StatefulSet, and what cleans up: all that a deployment needs except a scheduler and a kubelet.
+const CONTROLLERS: &str = "statefulset-controller,disruption-controller,namespace-controller,\
+                           garbage-collector-controller,serviceaccount-controller,\
+                           root-ca-certificate-publisher-controller";
 
 /// A user of the API server, known by its token.
 #[derive(Clone, Copy, Debug)]
@@ -21,10 +27,20 @@ pub(crate) struct User<'a> {
     pub(crate) group: &'a str,
 }
 
-/// A control plane with a store of its own; both processes are killed when this is dropped.
+/// How much of a cluster a control plane is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// An API server, where tests write everything.
+    ApiServer,
+    /// What a Deployment finds in a cluster: controllers at work, Pods that need a service account, an audit log.
+    Cluster,
+}
+
+/// A control plane with a store of its own; its processes are killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
     pub(crate) url: String,
+    extent: Extent,
     /// The certificates to trust.
     pub(crate) ca: PathBuf,
     processes: Vec<(&'static str, Child)>,
@@ -45,12 +61,13 @@ impl User<'_> {
 // === impl ControlPlane ===
 
 impl ControlPlane {
-    /// Starts both processes with their files in `folder`; does not wait until they answer.
-    pub(crate) fn start(folder: &Path, users: &[User<'_>]) -> Self {
+    /// Starts etcd and the API server with their files in `folder`; does not wait until they answer.
+    pub(crate) fn start(folder: &Path, users: &[User<'_>], extent: Extent) -> Self {
         let port = Port::reserve();
         let certs = folder.join("certs");
         let mut plane = Self {
             url: format!("https://127.0.0.1:{}", port.number()),
+            extent,
             ca: certs.join("apiserver.crt"),
             processes: Vec::new(),
             folder: folder.to_owned(),
@@ -86,26 +103,57 @@ impl ControlPlane {
     pub(crate) fn start_api_server(&mut self) {
         let certs = self.folder.join("certs");
         let (socket, key) = (self.socket.clone(), show(&certs.join("apiserver.key")));
+        let certs_dir = show(&certs);
         let (port, tokens) = (self.port.number().to_string(), show(&self.tokens()));
+        let mut flags = vec![
+            ("etcd-servers", socket.as_str()),
+            ("bind-address", "127.0.0.1"),
+            ("advertise-address", "127.0.0.1"),
+            ("endpoint-reconciler-type", "none"),
+            ("secure-port", &port),
+            ("permit-port-sharing", "true"),
+            ("cert-dir", &certs_dir),
+            ("service-account-issuer", "https://kubernetes.default.svc"),
+            ("service-account-key-file", &key),
+            ("service-account-signing-key-file", &key),
+            ("service-cluster-ip-range", "10.0.0.0/24"),
+            ("token-auth-file", &tokens),
+            ("authorization-mode", "RBAC"),
+        ];
+        let (policy, log) = (self.folder.join("audit-policy"), show(&self.audit_log()));
+        let policy_path = show(&policy);
+        match self.extent {
+            // Nobody makes the service accounts that Pods would need.
+            Extent::ApiServer => flags.push(("disable-admission-plugins", "ServiceAccount")),
+            Extent::Cluster => {
+                fs::write(&policy, audit::POLICY).expect("the folder takes files");
+                flags.push(("audit-policy-file", &policy_path));
+                flags.push(("audit-log-path", &log));
+            }
+        }
+        self.spawn(API_SERVER, &flags);
+    }
+
+    /// Starts the controllers of a cluster; `kubeconfig` is an administrator's.
+    pub(crate) fn start_controllers(&mut self, kubeconfig: &Path) {
+        let kubeconfig = show(kubeconfig);
+        let ca = show(&self.ca);
         self.spawn(
-            API_SERVER,
+            CONTROLLER_MANAGER,
             &[
-                ("etcd-servers", &socket),
-                ("bind-address", "127.0.0.1"),
-                ("advertise-address", "127.0.0.1"),
-                ("endpoint-reconciler-type", "none"),
-                ("secure-port", &port),
-                ("permit-port-sharing", "true"),
-                ("cert-dir", &show(&certs)),
-                ("service-account-issuer", "https://kubernetes.default.svc"),
-                ("service-account-key-file", &key),
-                ("service-account-signing-key-file", &key),
-                ("service-cluster-ip-range", "10.0.0.0/24"),
-                ("token-auth-file", &tokens),
-                ("authorization-mode", "RBAC"),
-                ("disable-admission-plugins", "ServiceAccount"),
+                ("kubeconfig", &kubeconfig),
+                ("controllers", CONTROLLERS),
+                ("root-ca-file", &ca),
+                ("leader-elect", "false"),
+                ("secure-port", "0"),
+                ("use-service-account-credentials", "false"),
             ],
         );
+    }
+
+    /// Every request that a service account has made, a line each; see [`audit`].
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.folder.join("audit.log")
     }
 
     /// Sends a signal to the API server; etcd goes on.
@@ -148,7 +196,7 @@ impl ControlPlane {
         let log = self.folder.join(format!("{name}.log"));
         let log = File::options().create(true).append(true).open(log);
         let log = log.expect("a log file");
-        let child = Command::new(assets().join(name))
+        let child = Command::new(asset(name))
             .args(
                 flags
                     .iter()
@@ -186,22 +234,18 @@ pub(crate) fn kubectl() -> Option<PathBuf> {
     Some(folder().join("kubectl")).filter(|path| path.exists())
 }
 
-/// The folder with all three programs.
+/// A program of the assets.
 ///
 /// # Panics
-/// When one is missing.
-fn assets() -> PathBuf {
-    let folder = folder();
-    let missing = [ETCD, API_SERVER, "kubectl"]
-        .into_iter()
-        .find(|program| !folder.join(program).exists());
-    if let Some(program) = missing {
-        panic!(
-            "{} has no {program}: run tests/assets/build.sh, or set KUBEBUILDER_ASSETS",
-            folder.display()
-        );
-    }
-    folder
+/// When it is missing.
+pub(crate) fn asset(program: &str) -> PathBuf {
+    let path = folder().join(program);
+    assert!(
+        path.exists(),
+        "there is no {}: run tests/assets/build.sh --with {CONTROLLER_MANAGER}, or set KUBEBUILDER_ASSETS",
+        path.display()
+    );
+    path
 }
 
 /// `KUBEBUILDER_ASSETS`, else where build.sh puts them.

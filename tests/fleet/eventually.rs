@@ -14,20 +14,32 @@ const TICK: Duration = Duration::from_millis(20);
 pub(crate) async fn eventually<T>(
     limit: Duration,
     what: &str,
-    mut state: impl AsyncFnMut() -> Result<T, String>,
+    state: impl AsyncFnMut() -> Result<T, String>,
 ) -> T {
+    reached(limit, state)
+        .await
+        .unwrap_or_else(|last| panic!("not within {limit:?}: {what}; last seen: {last}"))
+}
+
+/// Asks `state` until it is `Ok`.
+///
+/// # Errors
+/// After `limit`, with what was still missing.
+pub(crate) async fn reached<T>(
+    limit: Duration,
+    mut state: impl AsyncFnMut() -> Result<T, String>,
+) -> Result<T, String> {
     let end = Instant::now() + limit;
     let mut last = "it was never answered".to_owned();
     loop {
         match timeout_at(end, state()).await {
-            Ok(Ok(value)) => return value,
+            Ok(Ok(value)) => return Ok(value),
             Ok(Err(missing)) => last = missing,
             Err(_) => {}
         }
-        assert!(
-            Instant::now() < end,
-            "not within {limit:?}: {what}; last seen: {last}"
-        );
+        if Instant::now() >= end {
+            return Err(last);
+        }
         sleep(TICK).await;
     }
 }

@@ -14,8 +14,6 @@ use kube::{
 };
 use tokio::task::JoinHandle;
 
-use super::backend::LEASES;
-
 pub(crate) const PEER: &str = "mcr-peer-";
 pub(crate) const SHARD: &str = "mcr-shard-";
 
@@ -66,10 +64,11 @@ struct Tenure {
 // === impl LeaseWatch ===
 
 impl LeaseWatch {
-    pub(crate) fn start(client: Client) -> Self {
+    /// Watches the Leases of a namespace.
+    pub(crate) fn start(client: Client, namespace: &str) -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let writer = seen.clone();
-        let api: Api<Lease> = Api::namespaced(client, LEASES);
+        let api: Api<Lease> = Api::namespaced(client, namespace);
         let task = tokio::spawn(async move {
             let mut events = watcher(api, watcher::Config::default()).boxed();
             while let Some(event) = events.next().await {

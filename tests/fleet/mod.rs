@@ -1,18 +1,22 @@
 //! A fleet of real processes, its API server, and what is seen of both.
 
 pub(crate) mod assertions;
+pub(crate) mod audit;
 pub(crate) mod backend;
 pub(crate) mod control_plane;
 pub(crate) mod eventually;
 pub(crate) mod held;
 pub(crate) mod in_memory;
+pub(crate) mod kubectl;
 pub(crate) mod leases;
 pub(crate) mod log;
 pub(crate) mod port;
 pub(crate) mod program;
 pub(crate) mod reaper;
 pub(crate) mod replica;
+pub(crate) mod rights;
 pub(crate) mod scenarios;
+pub(crate) mod trial;
 pub(crate) mod writer;
 
 use std::{
@@ -30,7 +34,7 @@ use kube::{
 use serde_json::json;
 
 use assertions::{Run, check_exclusive};
-use backend::{Backend, Server};
+use backend::{Backend, LEASES, Server};
 use eventually::eventually;
 use leases::{LeaseWatch, PEER, SHARD};
 use program::program;
@@ -83,7 +87,7 @@ impl Fleet {
         let mut fleet = Self {
             replicas: Vec::new(),
             past: Vec::new(),
-            leases: LeaseWatch::start(server.admin.clone()),
+            leases: LeaseWatch::start(server.admin.clone(), LEASES),
             clusters: BTreeSet::new(),
             server,
             spawned: Timestamp::now(),
@@ -340,12 +344,8 @@ impl Fleet {
     }
 
     pub(crate) fn runs(&self) -> Vec<Run> {
-        let run = |replica: &Replica| Run {
-            peer: replica.peer.clone(),
-            events: replica.log.events(),
-            ended: replica.ended,
-        };
-        self.replicas.iter().chain(&self.past).map(run).collect()
+        let all = self.replicas.iter().chain(&self.past);
+        all.map(Replica::run).collect()
     }
 
     /// What must hold at the end of every scenario: the claim of exclusive work, and that the evidence is complete.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
-use super::{eventually::eventually, log::Log, reaper};
+use super::{assertions::Run, eventually::eventually, log::Log, reaper};
 
 /// A running replica, or one that has ended; killed when dropped.
 #[derive(Debug)]
@@ -109,6 +109,15 @@ impl Replica {
 
     pub(crate) fn is_running(&self) -> bool {
         self.ended.is_none()
+    }
+
+    /// What it has said so far.
+    pub(crate) fn run(&self) -> Run {
+        Run {
+            peer: self.peer.clone(),
+            events: self.log.events(),
+            ended: self.ended,
+        }
     }
 
     /// What it has said on stderr.

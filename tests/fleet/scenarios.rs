@@ -5,6 +5,7 @@ mod failover;
 mod nonsense;
 mod outage;
 mod restart;
+mod rules;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -27,6 +28,7 @@ pub(crate) use failover::{crash, namespaces_come_and_go, napped, suspended};
 pub(crate) use nonsense::{nonsense, unreadable};
 pub(crate) use outage::{server_killed, server_suspended};
 pub(crate) use restart::{doubled, replaced, restarted};
+pub(crate) use rules::every_rule_is_needed;
 
 const SECOND: Duration = Duration::from_secs(1);
 

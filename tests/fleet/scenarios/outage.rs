@@ -10,7 +10,7 @@ use super::{SECOND, stay};
 use crate::fleet::{
     Fleet,
     assertions::{Run, Spread, between},
-    backend::Backend,
+    backend::{Backend, LEASES},
     leases::{LeaseWatch, PEER, SHARD},
 };
 
@@ -63,7 +63,7 @@ pub(crate) async fn server_killed(backend: Backend) {
     stay(killed, dead_for(backend)).await;
     let started = Timestamp::now();
     let ready = fleet.server.start_again().await;
-    fleet.leases = LeaseWatch::start(fleet.client());
+    fleet.leases = LeaseWatch::start(fleet.client(), LEASES);
     let times = recovery(&fleet, before, ready).await;
     let took = between(started, ready);
     fleet.measured("API server killed, started -> ready", format!("{took:.3?}"));
