@@ -32,6 +32,7 @@
 //! - Verbs: get, list, watch, create, update, patch (JSON patch and merge patch), delete, deletecollection; dry runs.
 //! - Label selectors; field selectors for `metadata.name` and `metadata.namespace`.
 //! - Watches from any version that is still kept, bookmarks, streaming lists, `410 Gone`; see [`SandboxBuilder::history`].
+//! - Lists in pages, and of any version that is still kept.
 //! - Finalizers, and namespaces that take their contents with them.
 //! - Discovery in both forms, metadata-only replies, and as much of OpenAPI as `kubectl create -f` asks for.
 //!
@@ -47,8 +48,7 @@
 //! user, come and go at run time, and are reproducible from a seed.
 //!
 //! # What is missing
-//! - Status and scale subresources, server-side apply, strategic merge patches (415), paging (`limit` is ignored, which
-//!   servers may do), tables, custom resources, protobuf bodies
+//! - Status and scale subresources, server-side apply, strategic merge patches (415), tables, custom resources, protobuf bodies
 //!   (which `kubectl create configmap` and its like send) and YAML bodies.
 //! - Users and their rights, admission beyond namespaces, quotas, expiry of Events.
 //! - Unknown fields are kept rather than dropped or reported; `managedFields` are not kept.
@@ -60,6 +60,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod continuation;
 mod decode;
 mod discovery;
 mod faults;

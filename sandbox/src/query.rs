@@ -1,8 +1,14 @@
 //! Query parameters.
 
-use std::time::Duration;
+use std::{
+    num::{IntErrorKind, ParseIntError},
+    time::Duration,
+};
+
+use serde_json::json;
 
 use crate::{
+    continuation::Continuation,
     selector::Selection,
     status::{ApiError, FieldError},
 };
@@ -18,12 +24,23 @@ pub(crate) struct Query {
 pub(crate) struct ListOptions {
     pub selection: Selection,
     pub watch: bool,
-    /// The version to start from, or the oldest one that will do; `None` for the newest state.
-    pub version: Option<u64>,
+    pub at: At,
+    /// How many objects fill a page.
+    pub limit: Option<usize>,
+    /// The first key of the page.
+    pub start: Option<String>,
     pub bookmarks: bool,
     pub timeout: Option<Duration>,
     /// Whether a watch starts with the present objects; unset leaves it to the version.
     pub send_initial_events: Option<bool>,
+}
+
+/// The version that a list shows, or at which a watch starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    Newest,
+    NotOlderThan(u64),
+    Exactly(u64),
 }
 
 // === impl Query ===
@@ -48,14 +65,14 @@ impl Query {
             .map(|value| !matches!(value, "0" | "false" | "False" | "FALSE"))
     }
 
-    fn number(&self, key: &str) -> Result<Option<u64>, ApiError> {
-        let Some(text) = self.get(key).filter(|text| !text.is_empty()) else {
+    /// A whole number; the words of its refusal are those of Go.
+    pub(crate) fn integer(&self, key: &str) -> Result<Option<i64>, ApiError> {
+        let Some(text) = self.get(key) else {
             return Ok(None);
         };
-        let number = text
-            .parse()
-            .map_err(|_| ApiError::bad_request(format!("invalid {key}: {text:?}")))?;
-        Ok(Some(number))
+        text.parse().map(Some).map_err(|error: ParseIntError| {
+            ApiError::bad_request(number_error("ParseInt", text, &error))
+        })
     }
 
     /// Whether to check a write only; `All` is the one stage that can be left out.
@@ -71,33 +88,146 @@ impl Query {
 
     /// The version that a get needs to see.
     pub(crate) fn version(&self) -> Result<Option<u64>, ApiError> {
-        self.number("resourceVersion")
+        version(self.get("resourceVersion").unwrap_or_default()).map_err(ApiError::bad_request)
     }
 
     /// The parameters of a list or watch in `namespace`, or in all of them.
     pub(crate) fn list_options(&self, namespace: Option<String>) -> Result<ListOptions, ApiError> {
         let text = |key| self.get(key).unwrap_or_default();
-        if !text("continue").is_empty() {
-            return Err(ApiError::bad_request(
-                "continue key is not valid: this server never hands one out",
-            ));
-        }
-        let options = ListOptions {
+        let mut options = ListOptions {
             selection: Selection::parse(namespace, text("labelSelector"), text("fieldSelector"))?,
             watch: self.flag("watch").unwrap_or(false),
-            version: self.version()?,
+            at: At::Newest,
+            limit: positive(self.integer("limit")?),
+            start: None,
             bookmarks: self.flag("allowWatchBookmarks").unwrap_or(false),
-            timeout: self
-                .number("timeoutSeconds")?
-                .filter(|seconds| *seconds > 0)
-                .map(Duration::from_secs),
+            timeout: positive(self.integer("timeoutSeconds")?).map(Duration::from_secs),
             send_initial_events: self.flag("sendInitialEvents"),
         };
-        let errors = options.check(text("resourceVersionMatch"));
-        if errors.is_empty() {
-            return Ok(options);
+        let asked = Asked {
+            version: text("resourceVersion"),
+            version_match: text("resourceVersionMatch"),
+            token: text("continue"),
+        };
+        let errors = asked.check(&options);
+        if !errors.is_empty() {
+            return Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", &errors));
         }
-        Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", &errors))
+        if !asked.token.is_empty() && !options.watch {
+            let continuation = Continuation::decode(asked.token)?;
+            if !matches!(asked.version, "" | "0") {
+                let message = "specifying resource version is not allowed when using continue";
+                return Err(ApiError::bad_request(message));
+            }
+            options.at = continuation.version.map_or(At::Newest, At::Exactly);
+            options.start = Some(continuation.start);
+        } else {
+            options.at = asked.at(&options)?;
+        }
+        if asked.version == "0" {
+            options.limit = None;
+        }
+        Ok(options)
+    }
+}
+
+/// What a request says about versions.
+struct Asked<'a> {
+    version: &'a str,
+    version_match: &'a str,
+    /// The token of the page before.
+    token: &'a str,
+}
+
+// === impl Asked ===
+
+impl Asked<'_> {
+    fn at(&self, options: &ListOptions) -> Result<At, ApiError> {
+        let version = version(self.version).map_err(|why| {
+            let context = if options.watch {
+                ""
+            } else {
+                "invalid resource version: "
+            };
+            ApiError::bad_request(format!("{context}{why}"))
+        })?;
+        Ok(match (version, self.version_match) {
+            (None, _) => At::Newest,
+            (Some(version), "Exact") => At::Exactly(version),
+            // What a list with a limit has always meant.
+            (Some(version), "") if options.limit.is_some() && version > 0 && !options.watch => {
+                At::Exactly(version)
+            }
+            (Some(version), _) => At::NotOlderThan(version),
+        })
+    }
+
+    /// The combinations that the API server refuses.
+    fn check(&self, options: &ListOptions) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        if options.watch {
+            self.check_watch(options, &mut errors);
+        } else {
+            self.check_list(options, &mut errors);
+        }
+        errors
+    }
+
+    fn check_list(&self, options: &ListOptions, errors: &mut Vec<FieldError>) {
+        let mut refuse = |why| errors.push(FieldError::forbidden(MATCH, why));
+        if !self.version_match.is_empty() {
+            if self.version.is_empty() {
+                refuse("resourceVersionMatch is forbidden unless resourceVersion is provided");
+            }
+            if !self.token.is_empty() {
+                refuse("resourceVersionMatch is forbidden when continue is provided");
+            }
+            if !matches!(self.version_match, "Exact" | "NotOlderThan") {
+                let known = ["Exact", "NotOlderThan", ""];
+                errors.push(FieldError::unsupported(
+                    MATCH,
+                    &json!(self.version_match),
+                    &known,
+                ));
+            } else if self.version_match == "Exact" && self.version == "0" {
+                refuse("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+            }
+        }
+        if options.send_initial_events.is_some() {
+            let why = "sendInitialEvents is forbidden for list";
+            errors.push(FieldError::forbidden("sendInitialEvents", why));
+        }
+    }
+
+    fn check_watch(&self, options: &ListOptions, errors: &mut Vec<FieldError>) {
+        let mut refuse = |why| errors.push(FieldError::forbidden(MATCH, why));
+        let given = options.send_initial_events.is_some();
+        // A watch from now asks for the present objects without saying so.
+        let implied = !given && self.version_match.is_empty() && matches!(self.version, "" | "0");
+        if given && self.version_match != "NotOlderThan" {
+            refuse("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+        }
+        if self.version_match.is_empty() && !implied {
+            return;
+        }
+        if !given && !implied {
+            refuse(
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            );
+        }
+        let unknown = !matches!(self.version_match, "" | "NotOlderThan");
+        if unknown {
+            let known = ["NotOlderThan"];
+            errors.push(FieldError::unsupported(
+                MATCH,
+                &json!(self.version_match),
+                &known,
+            ));
+        }
+        if !self.token.is_empty() {
+            let why = "resourceVersionMatch is forbidden when continue is provided";
+            errors.push(FieldError::forbidden(MATCH, why));
+        }
     }
 }
 
@@ -112,43 +242,31 @@ pub(crate) fn check_dry_run(stage: Option<&str>) -> Result<bool, ApiError> {
     }
 }
 
-// === impl ListOptions ===
+const MATCH: &str = "resourceVersionMatch";
 
-impl ListOptions {
-    /// The combinations that the API server refuses.
-    fn check(&self, version_match: &str) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        let mut refuse = |field, why| errors.push(FieldError::forbidden(field, why));
-        let field = "resourceVersionMatch";
-        if !self.watch {
-            if self.send_initial_events.is_some() {
-                refuse(
-                    "sendInitialEvents",
-                    "sendInitialEvents is forbidden for list",
-                );
-            }
-            if !version_match.is_empty() && self.version.is_none() {
-                refuse(
-                    field,
-                    "resourceVersionMatch is forbidden unless resourceVersion is provided",
-                );
-            }
-            return errors;
-        }
-        if self.send_initial_events.is_some() && version_match != "NotOlderThan" {
-            refuse(
-                field,
-                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            );
-        }
-        if self.send_initial_events.is_none() && !version_match.is_empty() {
-            refuse(
-                field,
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            );
-        }
-        errors
+/// Reads a version; none is none.
+fn version(text: &str) -> Result<Option<u64>, String> {
+    if text.is_empty() {
+        return Ok(None);
     }
+    text.parse().map(Some).map_err(|error: ParseIntError| {
+        let why = number_error("ParseUint", text, &error);
+        format!("resourceVersion: Invalid value: {text:?}: {why}")
+    })
+}
+
+fn number_error(function: &str, text: &str, error: &ParseIntError) -> String {
+    let why = match error.kind() {
+        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+        _ => "invalid syntax",
+    };
+    format!("strconv.{function}: parsing {text:?}: {why}")
+}
+
+fn positive<T: TryFrom<i64>>(number: Option<i64>) -> Option<T> {
+    number
+        .filter(|number| *number > 0)
+        .and_then(|number| T::try_from(number).ok())
 }
 
 #[cfg(test)]
@@ -200,7 +318,15 @@ mod tests {
             ("resourceVersion=-1", false),
             ("timeoutSeconds=1.5", false),
             ("limit=500", true),
+            ("limit=-1", true),
+            ("limit=", false),
+            ("limit=x", false),
             ("continue=abc", false),
+            ("resourceVersion=0&resourceVersionMatch=Exact", false),
+            ("resourceVersion=1&resourceVersionMatch=Exact", true),
+            ("resourceVersion=1&resourceVersionMatch=Other", false),
+            ("watch=1&continue=abc", false),
+            ("watch=1&continue=abc&resourceVersion=5", true),
         ] {
             assert_eq!(
                 Query::parse(text).list_options(None).is_ok(),

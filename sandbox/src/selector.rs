@@ -62,6 +62,18 @@ impl Selection {
         self.namespace.as_deref()
     }
 
+    /// Whether all objects of the namespace match.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
+    /// Whether it can match one object only: a name is given, and what it is a name in.
+    pub(crate) fn is_for_one_object(&self) -> bool {
+        self.fields
+            .iter()
+            .any(|field| field.field == "name" && field.equal)
+    }
+
     pub(crate) fn matches(&self, object: &Value) -> bool {
         let namespace = self.namespace.as_deref();
         namespace.is_none_or(|namespace| namespace == meta::text(object, "namespace"))

@@ -172,11 +172,8 @@ impl ApiRequest {
                     dry_run,
                 );
                 let mut store = sandbox.store();
-                let objects = store.delete_all(&call, &options.selection);
-                Ok(object_reply(
-                    StatusCode::OK,
-                    view.list(&objects, store.version()),
-                ))
+                let page = store.delete_all(&call, &options)?;
+                Ok(object_reply(StatusCode::OK, view.list(&page)))
             }
             _ => Err(ApiError::method_not_allowed()),
         }
@@ -196,11 +193,9 @@ impl ApiRequest {
             return Ok(with_type(StatusCode::OK, "application/json", body));
         }
         let store = sandbox.store();
-        let version = store.version().min(watch::limit(self.horizon.as_ref()));
-        check_reached(options.version, version)?;
-        let objects = store.list_at(kind, &options.selection, version);
+        let page = store.page(kind, &options, watch::limit(self.horizon.as_ref()))?;
         drop(store);
-        Ok(object_reply(StatusCode::OK, view.list(&objects, version)))
+        Ok(object_reply(StatusCode::OK, view.list(&page)))
     }
 
     /// Verbs on one object: get, replace, patch, delete.

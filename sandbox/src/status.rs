@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::kinds::Kind;
+use crate::{continuation::Continuation, kinds::Kind};
 
 /// A refused request: the code, reason and text that go into a `Status` object.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +12,7 @@ pub(crate) struct ApiError {
     pub reason: &'static str,
     pub message: String,
     details: Option<Value>,
+    metadata: Value,
 }
 
 /// What is wrong with one field of an object.
@@ -31,6 +32,7 @@ impl ApiError {
             reason,
             message: message.into(),
             details: None,
+            metadata: json!({}),
         }
     }
 
@@ -127,6 +129,23 @@ impl ApiError {
         })])
     }
 
+    /// A user has no right to do something; names that are not given are empty.
+    pub(crate) fn denied(group: &str, resource: &str, name: &str, why: &str) -> Self {
+        let what = match (resource, group, name) {
+            ("", "", _) => String::new(),
+            (_, "", "") => format!("{resource} is "),
+            (_, "", _) => format!("{resource} {name:?} is "),
+            (_, _, "") => format!("{resource}.{group} is "),
+            _ => format!("{resource}.{group} {name:?} is "),
+        };
+        let message = format!("{what}forbidden: {why}");
+        Self::new(StatusCode::FORBIDDEN, "Forbidden", message).about(group, resource, name)
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized")
+    }
+
     /// Fields that the rules of the kind refuse.
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
         let texts: Vec<_> = errors
@@ -171,6 +190,25 @@ impl ApiError {
             "Expired",
             format!("too old resource version: {asked} ({oldest})"),
         )
+    }
+
+    /// The version of a list is no longer kept.
+    pub(crate) fn expired_list() -> Self {
+        let message = "The resourceVersion for the provided list is too old.";
+        Self::new(StatusCode::GONE, "Expired", message)
+    }
+
+    /// The version of the pages before is no longer kept: the client may go on at `start` with the present objects.
+    pub(crate) fn expired_continuation(start: &str) -> Self {
+        let message = "The provided continue parameter is too old to display a consistent list result. \
+            You can start a new list without the continue parameter, or use the continue token in this response to \
+            retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list \
+            - objects that were created, modified, or deleted between the time the first chunk was returned and now \
+            may show up in the list.";
+        let mut error = Self::new(StatusCode::GONE, "Expired", message);
+        let (version, start) = (None, start.to_owned());
+        error.metadata = json!({"continue": Continuation { version, start }.encode()});
+        error
     }
 
     /// The version that was asked for does not exist yet.
@@ -244,7 +282,7 @@ impl ApiError {
         let mut status = json!({
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
@@ -281,6 +319,19 @@ impl FieldError {
             field,
             reason: "FieldValueForbidden",
             text: format!("Forbidden: {why}"),
+        }
+    }
+
+    /// A value that is none of those that the field can have.
+    pub(crate) fn unsupported(field: &'static str, value: &Value, known: &[&str]) -> Self {
+        let known: Vec<_> = known.iter().map(|one| format!("{one:?}")).collect();
+        Self {
+            field,
+            reason: "FieldValueNotSupported",
+            text: format!(
+                "Unsupported value: {value}: supported values: {}",
+                known.join(", ")
+            ),
         }
     }
 

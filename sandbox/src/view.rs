@@ -6,7 +6,11 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use serde_json::{Value, json};
 
-use crate::{kinds::Kind, status::ApiError, store::Object};
+use crate::{
+    kinds::Kind,
+    status::ApiError,
+    store::{Object, Page},
+};
 
 /// The form in which a client wants to see objects of a kind.
 #[derive(Clone, Debug)]
@@ -58,13 +62,13 @@ impl View {
         Bytes::from(self.typed(object))
     }
 
-    pub(crate) fn list(&self, objects: &[impl AsRef<Object>], version: u64) -> Bytes {
+    pub(crate) fn list(&self, page: &Page) -> Bytes {
         let (api_version, kind) = self.types();
-        let metadata = json!({"resourceVersion": version.to_string()});
+        let metadata = page.metadata();
         let mut text = format!(
             r#"{{"apiVersion":"{api_version}","kind":"{kind}List","metadata":{metadata},"items":["#
         );
-        for (index, object) in objects.iter().map(AsRef::as_ref).enumerate() {
+        for (index, object) in page.objects.iter().enumerate() {
             if index > 0 {
                 text.push(',');
             }

@@ -15,11 +15,11 @@ use tokio::{
 
 use crate::{
     kinds::Kind,
-    query::ListOptions,
+    query::{At, ListOptions},
     sandbox::Sandbox,
     selector::Selection,
     status::ApiError,
-    store::{Change, Event, Object, Since},
+    store::{Change, Event, Forgotten, Object, Since},
     view::{self, View, Word},
 };
 
@@ -89,32 +89,40 @@ impl Watch {
         options: ListOptions,
         horizon: Option<Horizon>,
     ) -> Self {
-        let from_now = options.version.is_none_or(|version| version == 0);
-        let initial = options.send_initial_events.unwrap_or(from_now);
+        let from = match options.at {
+            At::NotOlderThan(version) | At::Exactly(version) if version > 0 => Some(version),
+            _ => None,
+        };
+        let initial = options.send_initial_events.unwrap_or(from.is_none());
 
         // One lock for the present objects, their version and the signal: nothing falls between them.
         let mut store = sandbox.store();
         let current = store.version().min(limit(horizon.as_ref()));
-        let mut version = options
-            .version
-            .filter(|version| *version > 0)
-            .unwrap_or(current);
+        let mut version = from.unwrap_or(current);
         let mut ready = VecDeque::new();
-        let unreached = initial && version > current;
-        if unreached {
-            // Once a watch is understood, the API server refuses it inside of the stream.
-            let error = ApiError::too_large_version(version, current);
-            ready.push_back(Outgoing::Line(view::error_line(&error)));
+        // Once a watch is understood, the API server refuses it inside of the stream.
+        let mut refusal = None;
+        let oldest = store.oldest(&kind);
+        if initial && version > current {
+            refusal = Some(ApiError::too_large_version(version, current));
         } else if initial {
-            let objects = store
-                .list_at(&kind, &options.selection, current)
-                .into_iter();
-            ready.extend(objects.map(|object| Outgoing::Event(Word::Added, object)));
-            version = current;
-            if options.bookmarks {
-                ready.push_back(Outgoing::Line(view.bookmark(version, true)));
+            match store.list_at(&kind, &options.selection, current) {
+                Ok(objects) => {
+                    let events = objects.into_iter();
+                    ready.extend(events.map(|object| Outgoing::Event(Word::Added, object)));
+                    version = current;
+                    if options.bookmarks {
+                        ready.push_back(Outgoing::Line(view.bookmark(version, true)));
+                    }
+                }
+                Err(Forgotten { oldest }) => refusal = Some(ApiError::expired(current, oldest)),
             }
+        } else if version < oldest {
+            refusal = Some(ApiError::expired(version, oldest));
         }
+        let refused = refusal.is_some();
+        let lines = refusal.map(|error| Outgoing::Line(view::error_line(&error)));
+        ready.extend(lines);
         let news = store.news(&kind);
         drop(store);
 
@@ -134,7 +142,7 @@ impl Watch {
                 + options
                     .timeout
                     .map_or(DEFAULT_TIMEOUT, |timeout| timeout.min(LONGEST_TIMEOUT)),
-            ended: unreached,
+            ended: refused,
         }
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Call, Key, Object, Store};
-use crate::{kinds::Kind, meta, selector::Selection, status::ApiError};
+use super::{Call, Key, Object, Page, Store};
+use crate::{kinds::Kind, meta, query::ListOptions, status::ApiError};
 
 /// Namespaces that the server needs itself.
 const IMMORTAL: [&str; 3] = ["default", "kube-public", "kube-system"];
@@ -57,24 +57,24 @@ impl Store {
         Ok(self.discard(kind, &Key::new(&call.namespace, name), object, &call.now))
     }
 
-    /// Deletes the selected objects, and says which they were.
-    pub(crate) fn delete_all(&mut self, call: &Call, selection: &Selection) -> Vec<Arc<Object>> {
-        let objects = self.list(&call.kind, selection);
-        if !call.dry_run {
-            for object in &objects {
-                let (namespace, name) = (
-                    meta::text(object.value(), "namespace"),
-                    meta::text(object.value(), "name"),
-                );
-                self.discard(
-                    &call.kind,
-                    &Key::new(namespace, name),
-                    object.clone(),
-                    &call.now,
-                );
+    /// Deletes the objects of a page, and says which they were.
+    pub(crate) fn delete_all(
+        &mut self,
+        call: &Call,
+        options: &ListOptions,
+    ) -> Result<Page, ApiError> {
+        let page = self.page(&call.kind, options, u64::MAX)?;
+        if call.dry_run {
+            return Ok(page);
+        }
+        for object in &page.objects {
+            let key = Key::of(object.value());
+            // A page of an earlier version may name what is gone.
+            if let Some(object) = self.find(&call.kind, &key) {
+                self.discard(&call.kind, &key, object, &call.now);
             }
         }
-        objects
+        Ok(page)
     }
 
     /// Removes an object, or marks it when finalizers hold it.

@@ -11,9 +11,11 @@
 mod create;
 mod delete;
 mod object;
+mod page;
 mod update;
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
 };
@@ -24,12 +26,12 @@ use tokio::sync::watch;
 pub(crate) use self::{
     delete::{Deleted, Preconditions},
     object::Object,
+    page::{Forgotten, Page},
     update::Intent,
 };
 use crate::{
     kinds::{Kind, Registry, Text},
     meta,
-    selector::Selection,
     status::ApiError,
 };
 
@@ -40,6 +42,8 @@ pub(crate) struct Store {
     version: u64,
     /// How many events each shelf keeps.
     history: usize,
+    /// The version of the newest compaction.
+    compacted: u64,
     shelves: HashMap<Text, Shelf>,
     /// The served kinds; readers share it, so a change makes a new one.
     registry: Arc<Registry>,
@@ -96,8 +100,8 @@ struct Shelf {
     news: watch::Sender<u64>,
 }
 
-/// Where an object is on its shelf.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Where an object is on its shelf; the order is that of [`path`](Key::path).
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Key {
     namespace: String,
     name: String,
@@ -110,6 +114,7 @@ impl Store {
         Self {
             version: 1,
             history,
+            compacted: 0,
             shelves: HashMap::new(),
             registry: Arc::new(Registry::built_in()),
         }
@@ -133,57 +138,6 @@ impl Store {
     ) -> Result<Arc<Object>, ApiError> {
         let object = self.find(kind, &Key::new(namespace, name));
         object.ok_or_else(|| ApiError::not_found(kind, name))
-    }
-
-    /// The selected objects in the order of namespace and name, as they were at `version`.
-    ///
-    /// What is not in the history any more counts as unchanged.
-    pub(crate) fn list_at(
-        &self,
-        kind: &Kind,
-        selection: &Selection,
-        version: u64,
-    ) -> Vec<Arc<Object>> {
-        let Some(shelf) = self.shelves.get(&kind.shelf) else {
-            return Vec::new();
-        };
-        if shelf
-            .log
-            .back()
-            .is_none_or(|newest| newest.version <= version)
-        {
-            return self.list(kind, selection);
-        }
-        let mut objects = shelf.objects.clone();
-        for event in shelf.log.iter().rev() {
-            if event.version <= version {
-                break;
-            }
-            let key = Key::of(event.object.value());
-            match &event.before {
-                Some(before) => objects.insert(key, before.clone()),
-                None => objects.remove(&key),
-            };
-        }
-        let selected = |object: &Arc<Object>| selection.matches(object.value());
-        objects.into_values().filter(selected).collect()
-    }
-
-    /// The selected objects in the order of namespace and name, as of [`version`](Self::version).
-    pub(crate) fn list(&self, kind: &Kind, selection: &Selection) -> Vec<Arc<Object>> {
-        let Some(shelf) = self.shelves.get(&kind.shelf) else {
-            return Vec::new();
-        };
-        let selected = |object: &&Arc<Object>| selection.matches(object.value());
-        match selection.namespace() {
-            Some(namespace) => shelf
-                .within(namespace)
-                .map(|(_, object)| object)
-                .filter(selected)
-                .cloned()
-                .collect(),
-            None => shelf.objects.values().filter(selected).cloned().collect(),
-        }
     }
 
     /// At most `limit` events after `version`, up to the version `until`.
@@ -218,8 +172,9 @@ impl Store {
             .subscribe()
     }
 
-    /// Forgets all events, so that no earlier version can be watched from.
+    /// Forgets all events, so that no earlier version can be listed or watched from.
     pub(crate) fn compact(&mut self) {
+        self.compacted = self.version;
         for shelf in self.shelves.values_mut() {
             shelf.keep(0);
         }
@@ -335,8 +290,37 @@ impl Key {
         }
     }
 
+    /// The namespace and the name as one text: the key in etcd, whose order is that of lists.
+    fn path(&self) -> String {
+        match self.namespace.as_str() {
+            "" => self.name.clone(),
+            namespace => format!("{namespace}/{}", self.name),
+        }
+    }
+
+    /// The bytes of the [`path`](Self::path).
+    fn bytes(&self) -> impl Iterator<Item = u8> + '_ {
+        let slash = (!self.namespace.is_empty()).then_some(b'/');
+        self.namespace.bytes().chain(slash).chain(self.name.bytes())
+    }
+
     /// The place of an object.
     fn of(object: &Value) -> Self {
         Self::new(meta::text(object, "namespace"), meta::text(object, "name"))
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.namespace == other.namespace {
+            return self.name.cmp(&other.name);
+        }
+        self.bytes().cmp(other.bytes())
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }

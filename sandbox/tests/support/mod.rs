@@ -8,11 +8,11 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::ConfigMap};
 use kube::{
-    Api, ResourceExt,
+    Api, Client, ResourceExt,
     api::{ObjectList, WatchEvent, WatchParams},
     core::Status,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(crate) fn config_map(name: &str) -> ConfigMap {
     serde_json::from_value(json!({"metadata": {"name": name}})).unwrap()
@@ -40,6 +40,21 @@ pub(crate) fn refusal<T>(result: kube::Result<T>) -> Status {
         Err(kube::Error::Api(status)) => *status,
         Err(other) => panic!("not an answer of the server: {other}"),
     }
+}
+
+/// Sends a request as it is; a body of null is none. The answer is the code and the JSON.
+pub(crate) async fn ask(client: &Client, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let bytes = match body {
+        Value::Null => Vec::new(),
+        Value::String(text) => text.clone().into_bytes(),
+        body => body.to_string().into_bytes(),
+    };
+    let request = http::Request::builder().method(method).uri(path);
+    let request = request.body(bytes.into()).unwrap();
+    let reply = client.send(request).await.unwrap();
+    let code = reply.status().as_u16();
+    let body = reply.into_body().collect_bytes().await.unwrap();
+    (code, serde_json::from_slice(&body).unwrap())
 }
 
 /// What a watch delivers, as `WORD name@version`.
