@@ -29,7 +29,7 @@
 //! # What is served
 //! - Kinds: Namespace, Node, Pod, Service, ServiceAccount, ConfigMap, Secret, Event (`v1` and `events.k8s.io/v1`), Lease,
 //!   StatefulSet, Deployment, ControllerRevision, PodDisruptionBudget, the RBAC kinds and CustomResourceDefinition.
-//! - Verbs: get, list, watch, create, update, patch (JSON patch and merge patch), delete, deletecollection; dry runs.
+//! - Verbs: get, list, watch, create, update, patch (JSON, merge and strategic merge patch), delete, deletecollection; dry runs.
 //! - Label selectors; field selectors for `metadata.name` and `metadata.namespace`.
 //! - Watches from any version that is still kept, bookmarks, streaming lists, `410 Gone`; see [`SandboxBuilder::history`].
 //! - Lists in pages, and of any version that is still kept.
@@ -48,7 +48,7 @@
 //! user, come and go at run time, and are reproducible from a seed.
 //!
 //! # What is missing
-//! - Status and scale subresources, server-side apply, strategic merge patches (415), tables, custom resources, protobuf bodies
+//! - Status and scale subresources, server-side apply (415), tables, custom resources, protobuf bodies
 //!   (which `kubectl create configmap` and its like send) and YAML bodies.
 //! - Users and their rights, admission beyond namespaces, quotas, expiry of Events.
 //! - Unknown fields are kept rather than dropped or reported; `managedFields` are not kept.

@@ -11,7 +11,7 @@ use tower::BoxError;
 use crate::{
     decode, discovery,
     kinds::Kind,
-    patch::Patch,
+    patch::{Form, Patch},
     path::Route,
     query::{self, Query},
     sandbox::{Body, Sandbox},
@@ -227,14 +227,14 @@ impl ApiRequest {
                 Ok(object_reply(code, view.object(&object)))
             }
             Method::PATCH => {
-                let patch = Patch::decode(self.media_type(), &self.body)?;
+                let form = Form::of(self.media_type(), kind)?;
                 let call = self.call(sandbox, kind.clone(), namespace, self.query.dry_run()?);
                 let mut store = sandbox.store();
                 let stored = store.get(kind, &call.namespace, name)?;
-                let mut object = view::served(kind, &stored);
-                patch.apply(&mut object)?;
+                let patch = Patch::decode(form, &self.body)?;
+                let object = patch.apply(view::served(kind, &stored), kind)?;
                 let new = decode::admit(kind, object.clone());
-                let new = new.map_err(|error| ApiError::spoiling_patch(&object, &error.message))?;
+                let new = new.map_err(|error| patch.spoils(&object, &error))?;
                 let (object, _) = store.update(&call, name, new, Intent::Patch)?;
                 Ok(object_reply(StatusCode::OK, view.object(&object)))
             }

@@ -168,9 +168,13 @@ impl ApiError {
     }
 
     /// A patch that makes something else of the object than its kind allows.
-    pub(crate) fn spoiling_patch(patched: &Value, why: &str) -> Self {
-        let patched = Value::String(patched.to_string());
-        Self::invalid("", "", "", &[FieldError::invalid("patch", &patched, why)])
+    pub(crate) fn spoiling_patch(shown: String, why: &str) -> Self {
+        Self::invalid(
+            "",
+            "",
+            "",
+            &[FieldError::invalid("patch", &Value::String(shown), why)],
+        )
     }
 
     /// A patch that does not fit the object.
@@ -263,9 +267,24 @@ impl ApiError {
         )
     }
 
+    /// A patch in a form that the kinds of Kubernetes do not take.
+    pub(crate) fn unsupported_patch() -> Self {
+        let message = "415: Unsupported Media Type";
+        let code = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(code, "UnsupportedMediaType", message).about("", "", "")
+    }
+
     pub(crate) fn not_acceptable() -> Self {
         let message = "only the following media types are accepted: application/json";
         Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+    }
+
+    pub(crate) fn too_many_operations(count: usize, limit: usize) -> Self {
+        let message = format!(
+            "Request entity too large: The allowed maximum operations in a JSON patch is {limit}, got {count}"
+        );
+        let code = StatusCode::PAYLOAD_TOO_LARGE;
+        Self::new(code, "RequestEntityTooLarge", message)
     }
 
     pub(crate) fn body_too_large(limit: usize) -> Self {

@@ -251,19 +251,19 @@ async fn a_json_patch_applies_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn other_patches_are_refused_rather_than_guessed() {
+async fn a_strategic_merge_patch_merges_lists_where_the_type_says_so() {
     let maps = maps(&Sandbox::new().client());
-    maps.create(&create(), &config_map("elephant"))
+    let mut elephant = config_map("elephant");
+    elephant.metadata.finalizers = Some(vec!["zoo.io/a".to_owned()]);
+    maps.create(&create(), &elephant).await.unwrap();
+    let patch = Patch::Strategic(json!({"metadata": {"finalizers": ["zoo.io/b"]}}));
+    let patched = maps
+        .patch("elephant", &PatchParams::default(), &patch)
         .await
         .unwrap();
-    let patch = Patch::Strategic(json!({"data": {"a": "1"}}));
     assert_eq!(
-        refusal(
-            maps.patch("elephant", &PatchParams::default(), &patch)
-                .await
-        )
-        .code,
-        415
+        patched.metadata.finalizers.unwrap(),
+        ["zoo.io/b", "zoo.io/a"]
     );
 }
 
