@@ -1,15 +1,19 @@
-//! What the server says about itself, made from the table of kinds.
+//! What the server says about itself, made from the registry of kinds.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::kinds::{Kind, Registry};
+use crate::kinds::{Kind, Registry, Subresource};
 
 /// `/version`
 pub(crate) fn version() -> Value {
     json!({
         "major": "1",
         "minor": "36",
-        "gitVersion": "v1.36.0",
+        "emulationMajor": "1",
+        "emulationMinor": "36",
+        "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": "35",
+        "gitVersion": "v1.36.3",
         "gitCommit": "",
         "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z",
@@ -26,7 +30,8 @@ pub(crate) fn core_versions() -> Value {
 
 /// `/apis`
 pub(crate) fn groups(registry: &Registry) -> Value {
-    let groups: Vec<_> = registry.groups().into_iter().map(group_entry).collect();
+    let entry = |group| group_entry(registry, group);
+    let groups: Vec<_> = registry.groups().into_iter().map(entry).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
@@ -35,7 +40,7 @@ pub(crate) fn group(registry: &Registry, name: &str) -> Option<Value> {
     let mut entry = registry
         .groups()
         .contains(&name)
-        .then(|| group_entry(name))?;
+        .then(|| group_entry(registry, name))?;
     entry["kind"] = json!("APIGroup");
     entry["apiVersion"] = json!("v1");
     Some(entry)
@@ -43,28 +48,41 @@ pub(crate) fn group(registry: &Registry, name: &str) -> Option<Value> {
 
 /// `/api/v1` and `/apis/{group}/{version}`
 pub(crate) fn resources(registry: &Registry, group: &str, version: &str) -> Value {
-    let kinds = kinds(registry, group, version);
+    let kinds = registry.within(group, version);
     let group_version = kinds
         .first()
         .map_or_else(String::new, |kind| kind.api_version());
-    let resources: Vec<_> = kinds.into_iter().map(resource).collect();
+    let mut resources = Vec::new();
+    for kind in kinds {
+        resources.push(resource(kind));
+        resources.extend(
+            kind.subresources
+                .iter()
+                .map(|part| subresource(kind, *part)),
+        );
+    }
     json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources})
 }
 
 /// `/api` and `/apis` for clients that take all resources at once.
 pub(crate) fn aggregated(registry: &Registry, core: bool) -> Value {
     let groups = if core { vec![""] } else { registry.groups() };
-    let items: Vec<_> = groups
-        .into_iter()
-        .map(|group| {
-            let resources: Vec<_> = kinds(registry, group, "v1")
-                .into_iter()
-                .map(aggregated_resource)
-                .collect();
-            let version = json!({"version": "v1", "resources": resources, "freshness": "Current"});
-            json!({"metadata": {"name": group}, "versions": [version]})
-        })
-        .collect();
+    let version = |group, version| {
+        let kinds = registry.within(group, version).into_iter();
+        let resources: Vec<_> = kinds.map(aggregated_resource).collect();
+        json!({"version": version, "resources": resources, "freshness": "Current"})
+    };
+    let group = |group| {
+        let versions = registry.versions(group).into_iter();
+        let versions: Vec<_> = versions.map(|name| version(group, name)).collect();
+        let metadata = if group.is_empty() {
+            json!({})
+        } else {
+            json!({"name": group})
+        };
+        json!({"metadata": metadata, "versions": versions})
+    };
+    let items: Vec<_> = groups.into_iter().map(group).collect();
     json!({
         "kind": "APIGroupDiscoveryList",
         "apiVersion": "apidiscovery.k8s.io/v2",
@@ -75,24 +93,19 @@ pub(crate) fn aggregated(registry: &Registry, core: bool) -> Value {
 
 /// `/openapi/v3`
 pub(crate) fn open_api(registry: &Registry) -> Value {
-    let path = |group: &str| {
-        if group.is_empty() {
-            "api/v1".to_owned()
-        } else {
-            format!("apis/{group}/v1")
-        }
+    let groups = [""].into_iter().chain(registry.groups());
+    let versions = groups.flat_map(|group| {
+        let versions = registry.versions(group).into_iter();
+        versions.map(move |version| match group {
+            "" => format!("api/{version}"),
+            group => format!("apis/{group}/{version}"),
+        })
+    });
+    let entry = |path: String| {
+        let url = format!("/openapi/v3/{path}");
+        (path, json!({"serverRelativeURL": url}))
     };
-    let entry = |group| {
-        (
-            path(group),
-            json!({"serverRelativeURL": format!("/openapi/v3/{}", path(group))}),
-        )
-    };
-    let paths: serde_json::Map<_, _> = [""]
-        .into_iter()
-        .chain(registry.groups())
-        .map(entry)
-        .collect();
+    let paths: Map<_, _> = versions.map(entry).collect();
     json!({"paths": paths})
 }
 
@@ -116,21 +129,16 @@ pub(crate) fn open_api_group(registry: &Registry, group: &str, version: &str) ->
         }});
         (path, operation)
     };
-    let paths: serde_json::Map<_, _> = kinds(registry, group, version)
-        .into_iter()
-        .map(entry)
-        .collect();
-    json!({"openapi": "3.0.0", "info": {"title": "kube-sandbox", "version": "v1.36.0"}, "paths": paths})
+    let kinds = registry.within(group, version).into_iter();
+    let paths: Map<_, _> = kinds.map(entry).collect();
+    json!({"openapi": "3.0.0", "info": {"title": "kube-sandbox", "version": "v1.36.3"}, "paths": paths})
 }
 
-fn kinds<'a>(registry: &'a Registry, group: &str, version: &str) -> Vec<&'a Kind> {
-    let wanted = |kind: &&Kind| kind.group == group && kind.version == version;
-    registry.kinds().map(AsRef::as_ref).filter(wanted).collect()
-}
-
-fn group_entry(name: &str) -> Value {
-    let version = json!({"groupVersion": format!("{name}/v1"), "version": "v1"});
-    json!({"name": name, "versions": [version], "preferredVersion": version})
+fn group_entry(registry: &Registry, name: &str) -> Value {
+    let version =
+        |version| json!({"groupVersion": format!("{name}/{version}"), "version": version});
+    let versions: Vec<_> = registry.versions(name).into_iter().map(version).collect();
+    json!({"name": name, "versions": versions, "preferredVersion": versions.first()})
 }
 
 fn resource(kind: &Kind) -> Value {
@@ -141,23 +149,63 @@ fn resource(kind: &Kind) -> Value {
         "kind": kind.kind,
         "verbs": kind.verbs(),
     });
-    if !kind.short_names.is_empty() {
-        entry["shortNames"] = json!(kind.short_names);
-    }
-    if !kind.categories.is_empty() {
-        entry["categories"] = json!(kind.categories);
+    name_sets(kind, &mut entry);
+    entry
+}
+
+fn subresource(kind: &Kind, part: Subresource) -> Value {
+    let about = part.announcement(kind);
+    let mut entry = json!({
+        "name": format!("{}/{}", kind.plural, part.name()),
+        "singularName": "",
+        "namespaced": kind.namespaced,
+        "kind": about.kind,
+        "verbs": about.verbs,
+    });
+    if let Some((group, version)) = about.foreign {
+        entry["group"] = json!(group);
+        entry["version"] = json!(version);
     }
     entry
 }
 
 fn aggregated_resource(kind: &Kind) -> Value {
-    json!({
+    // kube-apiserver leaves the group and version of built-in kinds out: they are those of the list.
+    let own = match kind.is_custom() {
+        true => (&*kind.group, &*kind.version),
+        false => ("", ""),
+    };
+    let response = |(group, version): (&str, &str), kind: &str| json!({"group": group, "version": version, "kind": kind});
+    let subresource = |part: &Subresource| {
+        let about = part.announcement(kind);
+        json!({
+            "subresource": part.name(),
+            "responseKind": response(about.foreign.unwrap_or(own), about.kind),
+            "verbs": about.verbs,
+        })
+    };
+    let mut entry = json!({
         "resource": kind.plural,
-        "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+        "responseKind": response(own, &kind.kind),
         "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": kind.singular,
-        "shortNames": kind.short_names,
-        "categories": kind.categories,
         "verbs": kind.verbs(),
-    })
+    });
+    name_sets(kind, &mut entry);
+    if !kind.subresources.is_empty() {
+        entry["subresources"] = kind.subresources.iter().map(subresource).collect();
+    }
+    entry
+}
+
+/// Adds the other names of a kind, which are left out where there are none.
+fn name_sets(kind: &Kind, entry: &mut Value) {
+    for (field, names) in [
+        ("shortNames", &kind.short_names),
+        ("categories", &kind.categories),
+    ] {
+        if !names.is_empty() {
+            entry[field] = json!(names);
+        }
+    }
 }

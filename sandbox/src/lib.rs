@@ -30,11 +30,13 @@
 //! - Kinds: Namespace, Node, Pod, Service, ServiceAccount, ConfigMap, Secret, Event (`v1` and `events.k8s.io/v1`), Lease,
 //!   StatefulSet, Deployment, ControllerRevision, PodDisruptionBudget, the RBAC kinds and CustomResourceDefinition.
 //! - Verbs: get, list, watch, create, update, patch (JSON, merge and strategic merge patch), delete, deletecollection; dry runs.
+//! - The subresources `status`, with generations that count changes of the spec, `pods/log` (see [`ContainerLogs`]) and
+//!   `finalize` of namespaces.
 //! - Label selectors; field selectors for `metadata.name` and `metadata.namespace`.
 //! - Watches from any version that is still kept, bookmarks, streaming lists, `410 Gone`; see [`SandboxBuilder::history`].
 //! - Lists in pages, and of any version that is still kept.
 //! - Finalizers, and namespaces that take their contents with them.
-//! - Discovery in both forms, metadata-only replies, and as much of OpenAPI as `kubectl create -f` asks for.
+//! - Discovery in both forms, with subresources and groups in the order of kube-apiserver, metadata-only replies, and as much of OpenAPI as `kubectl create -f` asks for.
 //!
 //! # What is exact
 //! One counter numbers all writes. A watch delivers each event after its version once and in order, and nothing is lost
@@ -48,7 +50,7 @@
 //! user, come and go at run time, and are reproducible from a seed.
 //!
 //! # What is missing
-//! - Status and scale subresources, server-side apply (415), tables, custom resources, protobuf bodies
+//! - The subresource `scale`, server-side apply (415), tables, custom resources, protobuf bodies
 //!   (which `kubectl create configmap` and its like send) and YAML bodies.
 //! - Users and their rights, admission beyond namespaces, quotas, expiry of Events.
 //! - Unknown fields are kept rather than dropped or reported; `managedFields` are not kept.
@@ -65,6 +67,7 @@ mod decode;
 mod discovery;
 mod faults;
 mod kinds;
+mod logs;
 mod meta;
 mod patch;
 mod path;
@@ -79,11 +82,13 @@ mod server;
 mod service;
 mod status;
 mod store;
+mod subresources;
 mod view;
 mod watch;
 
 pub use self::{
     faults::{ApiCall, End, Fault, Faults, Faulty, Outage, Rule, RuleId, StoreDown, Verb},
+    logs::{ContainerLog, ContainerLogs, LogLine, LogSource},
     sandbox::{Body, Sandbox, SandboxBuilder},
     server::Server,
 };

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use crate::kinds::{Kind, Registry};
+use crate::kinds::{Kind, Registry, Subresource};
 
 /// What a path names.
 #[derive(Debug)]
@@ -32,11 +32,12 @@ pub(crate) enum Route {
         kind: Arc<Kind>,
         namespace: Option<String>,
     },
-    /// One object; the namespace is empty for kinds without.
+    /// One object, or a part of it; the namespace is empty for kinds without.
     Item {
         kind: Arc<Kind>,
         namespace: String,
         name: String,
+        subresource: Option<Subresource>,
     },
 }
 
@@ -73,24 +74,24 @@ impl Route {
                 .find(group, version, plural)
                 .filter(|kind| kind.namespaced == namespaced)
         };
+        // A namespace has subresources too; no resource is called like one of them.
+        if let ["namespaces", namespace, plural, rest @ ..] = rest
+            && let Some(kind) = find(plural, true)
+        {
+            let namespace = (*namespace).to_owned();
+            return match rest {
+                [] => Some(Self::Collection {
+                    kind,
+                    namespace: Some(namespace),
+                }),
+                _ => Self::item(kind, namespace, rest),
+            };
+        }
         match rest {
             [] => {
                 let served = registry.serves(group, version);
                 let (group, version) = (group.to_owned(), version.to_owned());
                 served.then_some(Self::Resources { group, version })
-            }
-            ["namespaces", namespace, plural] => {
-                let (kind, namespace) = (find(plural, true)?, Some((*namespace).to_owned()));
-                Some(Self::Collection { kind, namespace })
-            }
-            ["namespaces", namespace, plural, name] => {
-                let (kind, namespace) = (find(plural, true)?, (*namespace).to_owned());
-                let name = (*name).to_owned();
-                Some(Self::Item {
-                    kind,
-                    namespace,
-                    name,
-                })
             }
             [plural] => {
                 let kind = registry.find(group, version, plural)?;
@@ -99,17 +100,22 @@ impl Route {
                     namespace: None,
                 })
             }
-            [plural, name] => {
-                let (kind, namespace) = (find(plural, false)?, String::new());
-                let name = (*name).to_owned();
-                Some(Self::Item {
-                    kind,
-                    namespace,
-                    name,
-                })
-            }
-            _ => None,
+            [plural, rest @ ..] => Self::item(find(plural, false)?, String::new(), rest),
         }
+    }
+
+    fn item(kind: Arc<Kind>, namespace: String, rest: &[&str]) -> Option<Self> {
+        let (name, subresource) = match rest {
+            [name] => (name, None),
+            [name, subresource] => (name, Some(kind.subresource(subresource)?)),
+            _ => return None,
+        };
+        Some(Self::Item {
+            kind,
+            namespace,
+            name: (*name).to_owned(),
+            subresource,
+        })
     }
 }
 
@@ -136,7 +142,13 @@ mod tests {
                 kind,
                 namespace,
                 name,
-            }) => format!("{} {name} in {namespace:?}", kind.singular),
+                subresource,
+            }) => {
+                let part = subresource.map_or("", Subresource::name);
+                format!("{} {name} in {namespace:?} {part}", kind.singular)
+                    .trim_end()
+                    .to_owned()
+            }
             Some(other) => format!("{other:?}"),
         }
     }
@@ -157,7 +169,17 @@ mod tests {
             ("/api/v1/configmaps/lion", "nothing"),
             ("/api/v1/namespaces", "all namespaces in *"),
             ("/api/v1/namespaces/zoo", "namespace zoo in \"\""),
-            ("/api/v1/namespaces/zoo/status", "nothing"),
+            (
+                "/api/v1/namespaces/zoo/status",
+                "namespace zoo in \"\" status",
+            ),
+            ("/api/v1/namespaces/zoo/log", "nothing"),
+            (
+                "/api/v1/namespaces/zoo/pods/lion/log",
+                "pod lion in \"zoo\" log",
+            ),
+            ("/api/v1/namespaces/zoo/pods/lion/log/x", "nothing"),
+            ("/api/v1/namespaces/zoo/configmaps/m/status", "nothing"),
             ("/api/v1/namespaces/zoo/namespaces", "nothing"),
             ("/api/v2/configmaps", "nothing"),
             (

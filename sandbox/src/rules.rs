@@ -81,12 +81,10 @@ fn is_label(text: &str) -> bool {
 pub(crate) fn prepare_namespace(new: &mut Value, old: Option<&Value>) {
     let name = meta::text(new, "name").to_owned();
     meta::set_label(new, "kubernetes.io/metadata.name", &name);
-    // Both belong to the server: finalizers go through a subresource, the phase follows from the deletion.
-    new["spec"] = old.map_or_else(
-        || json!({"finalizers": ["kubernetes"]}),
-        |old| old["spec"].clone(),
-    );
-    new["status"] = old.map_or_else(|| json!({"phase": "Active"}), |old| old["status"].clone());
+    if old.is_none() {
+        new["spec"] = json!({"finalizers": ["kubernetes"]});
+        new["status"] = json!({"phase": "Active"});
+    }
 }
 
 // === Secret ===

@@ -17,6 +17,7 @@ use tower::{BoxError, Service};
 
 use crate::{
     kinds::Registry,
+    logs::{ContainerLogs, Logs},
     server::Server,
     service,
     store::{Call, Store},
@@ -45,11 +46,13 @@ pub struct Sandbox {
 #[must_use]
 pub struct SandboxBuilder {
     history: usize,
+    logs: Logs,
 }
 
 #[derive(Debug)]
 struct Shared {
     store: Mutex<Store>,
+    logs: Logs,
     /// The wall time at a point of the tokio clock.
     started: (jiff::Timestamp, Instant),
 }
@@ -65,7 +68,10 @@ impl Sandbox {
 
     /// A server with other settings.
     pub fn builder() -> SandboxBuilder {
-        SandboxBuilder { history: 10_000 }
+        SandboxBuilder {
+            history: 10_000,
+            logs: Logs::default(),
+        }
     }
 
     /// A client that calls this server directly, without a socket; its default namespace is `default`.
@@ -107,11 +113,20 @@ impl Sandbox {
         self.store().registry().clone()
     }
 
+    /// Who knows what containers have written.
+    pub(crate) fn logs(&self) -> &Logs {
+        &self.shared.logs
+    }
+
+    /// The present, on the tokio clock.
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        let (wall, start) = self.shared.started;
+        wall.checked_add(start.elapsed()).unwrap_or(wall)
+    }
+
     /// The present, as it goes into objects: in seconds.
     pub(crate) fn timestamp(&self) -> String {
-        let (wall, start) = self.shared.started;
-        let now = wall.checked_add(start.elapsed()).unwrap_or(wall);
-        now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 }
 
@@ -152,16 +167,27 @@ impl SandboxBuilder {
         self
     }
 
+    /// Who knows what the containers of Pods have written; without one, no Pod has a log.
+    pub fn logs(mut self, logs: impl ContainerLogs) -> Self {
+        self.logs = Logs::of(logs);
+        self
+    }
+
     /// Makes the server.
     #[must_use]
     pub fn build(self) -> Sandbox {
         let started = (jiff::Timestamp::now(), Instant::now());
         let store = Mutex::new(Store::new(self.history));
         let sandbox = Sandbox {
-            shared: Arc::new(Shared { store, started }),
+            shared: Arc::new(Shared {
+                store,
+                logs: self.logs,
+                started,
+            }),
         };
         let call = Call {
             kind: sandbox.registry().namespace(),
+            part: None,
             namespace: String::new(),
             now: sandbox.timestamp(),
             dry_run: false,

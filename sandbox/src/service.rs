@@ -10,13 +10,14 @@ use tower::BoxError;
 
 use crate::{
     decode, discovery,
-    kinds::Kind,
+    kinds::{Kind, Subresource},
     patch::{Form, Patch},
     path::Route,
     query::{self, Query},
     sandbox::{Body, Sandbox},
     status::ApiError,
     store::{Call, Deleted, Intent, Preconditions},
+    subresources,
     view::{self, View},
     watch::{self, Horizon},
 };
@@ -25,13 +26,20 @@ use crate::{
 pub(crate) const BODY_LIMIT: usize = 3 * 1024 * 1024;
 
 /// An API request, read completely.
-struct ApiRequest {
-    method: Method,
+pub(crate) struct ApiRequest {
+    pub method: Method,
     headers: HeaderMap,
-    query: Query,
+    pub query: Query,
     body: Bytes,
     /// What the reader is shown, when that is not the present.
     horizon: Option<Horizon>,
+}
+
+/// The object that a path names; the namespace is empty for kinds without.
+pub(crate) struct Target {
+    pub kind: Arc<Kind>,
+    pub namespace: String,
+    pub name: String,
 }
 
 /// Answers a request; a refusal is a reply too.
@@ -104,7 +112,20 @@ fn route(
             kind,
             namespace,
             name,
-        } => return request.item(sandbox, &kind, namespace, &name),
+            subresource,
+        } => {
+            let target = Target {
+                kind,
+                namespace,
+                name,
+            };
+            return match subresource {
+                None | Some(Subresource::Status | Subresource::Finalize) => {
+                    request.item(sandbox, target, subresource)
+                }
+                Some(other) => subresources::answer(sandbox, &request, &target, other),
+            };
+        }
         _ if request.method != Method::GET => return Err(ApiError::method_not_allowed()),
         Route::Health => {
             return Ok(reply(
@@ -198,14 +219,17 @@ impl ApiRequest {
         Ok(object_reply(StatusCode::OK, view.list(&page)))
     }
 
-    /// Verbs on one object: get, replace, patch, delete.
+    /// Verbs on one object, or on a part of it that has the form of the whole: get, replace, patch, delete.
     fn item(
         &self,
         sandbox: &Sandbox,
-        kind: &Arc<Kind>,
-        namespace: String,
-        name: &str,
+        target: Target,
+        part: Option<Subresource>,
     ) -> Result<Response<Body>, ApiError> {
+        let (kind, namespace, name) = (&target.kind, target.namespace, target.name.as_str());
+        if part == Some(Subresource::Finalize) && self.method != Method::PUT {
+            return Err(ApiError::method_not_allowed());
+        }
         let view = View::negotiate(kind, &self.headers)?;
         match self.method {
             Method::GET => {
@@ -216,7 +240,8 @@ impl ApiRequest {
             }
             Method::PUT => {
                 let new = decode::object(kind, self.json()?)?;
-                let call = self.call(sandbox, kind.clone(), namespace, self.query.dry_run()?);
+                let mut call = self.call(sandbox, kind.clone(), namespace, self.query.dry_run()?);
+                call.part = part;
                 let (object, created) =
                     sandbox.store().update(&call, name, new, Intent::Replace)?;
                 let code = if created {
@@ -228,7 +253,8 @@ impl ApiRequest {
             }
             Method::PATCH => {
                 let form = Form::of(self.media_type(), kind)?;
-                let call = self.call(sandbox, kind.clone(), namespace, self.query.dry_run()?);
+                let mut call = self.call(sandbox, kind.clone(), namespace, self.query.dry_run()?);
+                call.part = part;
                 let mut store = sandbox.store();
                 let stored = store.get(kind, &call.namespace, name)?;
                 let patch = Patch::decode(form, &self.body)?;
@@ -238,7 +264,7 @@ impl ApiRequest {
                 let (object, _) = store.update(&call, name, new, Intent::Patch)?;
                 Ok(object_reply(StatusCode::OK, view.object(&object)))
             }
-            Method::DELETE => {
+            Method::DELETE if part.is_none() => {
                 let (only_if, dry_run) = self.delete_options()?;
                 let call = self.call(sandbox, kind.clone(), namespace, dry_run);
                 match sandbox.store().delete(&call, name, &only_if)? {
@@ -259,6 +285,7 @@ impl ApiRequest {
         let now = sandbox.timestamp();
         Call {
             kind,
+            part: None,
             namespace,
             now,
             dry_run,
@@ -314,6 +341,13 @@ fn gone(kind: &Kind, name: &str, object: &Value) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 }
 
+/// A reply that has nothing to say.
+pub(crate) fn empty(code: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::new()).map_err(never).boxed_unsync());
+    *response.status_mut() = code;
+    response
+}
+
 fn object_reply(code: StatusCode, body: Bytes) -> Response<Body> {
     reply(code, "application/json", body)
 }
@@ -330,7 +364,7 @@ fn reply(code: StatusCode, media_type: &'static str, body: Bytes) -> Response<Bo
     )
 }
 
-fn with_type(code: StatusCode, media_type: &'static str, body: Body) -> Response<Body> {
+pub(crate) fn with_type(code: StatusCode, media_type: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = code;
     let media_type = header::HeaderValue::from_static(media_type);

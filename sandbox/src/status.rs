@@ -65,6 +65,13 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "NotFound", message).about("", "", "")
     }
 
+    /// What a kubelet does not know; it answers by itself, so the words are those of a client.
+    pub(crate) fn unknown_part(resource: &str, name: &str) -> Self {
+        let message =
+            format!("the server could not find the requested resource ( {resource} {name})");
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message).about("", resource, name)
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         let message = "the server does not allow this method on the requested resource";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message).about("", "", "")

@@ -201,7 +201,7 @@ async fn discovery_finds_every_kind_in_both_forms() {
     let client = Sandbox::new().client();
     assert_eq!(
         client.apiserver_version().await.unwrap().git_version,
-        "v1.36.0"
+        "v1.36.3"
     );
     let one_by_one = discovery::Discovery::new(client.clone())
         .run()

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    kinds::{Kind, Registry},
+    kinds::{Kind, Registry, Subresource},
     path::Route,
     query::Query,
 };
@@ -50,6 +50,8 @@ pub struct ApiCall {
     pub namespace: String,
     /// Empty for lists and watches.
     pub name: String,
+    /// The part or action of the object, such as `status`; empty for the object itself.
+    pub subresource: String,
 }
 
 // === impl Verb ===
@@ -84,6 +86,7 @@ impl ApiCall {
             resource: String::new(),
             namespace: String::new(),
             name: String::new(),
+            subresource: String::new(),
         };
         match Route::parse(registry, request.uri().path()) {
             Some(Route::Collection { kind, namespace }) => {
@@ -102,10 +105,14 @@ impl ApiCall {
                 kind,
                 namespace,
                 name,
+                subresource,
             }) => {
                 call.about(&kind, namespace);
                 call.name = name;
+                call.subresource = subresource.map_or("", Subresource::name).to_owned();
                 call.verb = match *request.method() {
+                    // An action, such as an eviction.
+                    Method::POST => Verb::Create,
                     Method::PUT => Verb::Update,
                     Method::PATCH => Verb::Patch,
                     Method::DELETE => Verb::Delete,

@@ -1,6 +1,6 @@
 //! The kind that defines further kinds.
 
-use super::{Kind, Shape, texts};
+use super::{Generation, Kind, Shape, Subresource, texts};
 
 pub(super) fn kinds() -> Vec<Kind> {
     let kind = Kind::new(
@@ -15,6 +15,8 @@ pub(super) fn kinds() -> Vec<Kind> {
         categories: texts(["api-extensions"]),
         namespaced: false,
         unconditional_update: false,
+        subresources: vec![Subresource::Status],
+        generation: Generation::Spec,
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         type_name: format!("{package}.{}", kind.kind).into(),
         ..kind

@@ -1,6 +1,10 @@
 //! The kinds of workloads.
 
-use super::{Kind, Shape, texts};
+use super::{
+    Generation, Kind, Shape,
+    Subresource::{Scale, Status},
+    texts,
+};
 
 const GROUP: &str = "apps";
 
@@ -19,6 +23,9 @@ fn deployment() -> Kind {
     Kind {
         short_names: texts(["deploy"]),
         categories: texts(["all"]),
+        subresources: vec![Scale, Status],
+        generation: Generation::SpecAndAnnotations,
+        kept_by_status: &["labels"],
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         ..Kind::new(GROUP, "v1", "Deployment", "deployments")
     }
@@ -28,6 +35,8 @@ fn stateful_set() -> Kind {
     Kind {
         short_names: texts(["sts"]),
         categories: texts(["all"]),
+        subresources: vec![Scale, Status],
+        generation: Generation::Spec,
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         ..Kind::new(GROUP, "v1", "StatefulSet", "statefulsets")
     }

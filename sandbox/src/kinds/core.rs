@@ -1,6 +1,10 @@
 //! The kinds of the core group.
 
-use super::{Kind, Shape, events, texts};
+use super::{
+    Generation, Kind, Shape,
+    Subresource::{Eviction, Finalize, Log, Status, Token},
+    events, texts,
+};
 use crate::rules;
 
 pub(super) fn kinds() -> Vec<Kind> {
@@ -22,6 +26,7 @@ pub(super) fn namespace() -> Kind {
         namespaced: false,
         label_name: true,
         delete_collection: false,
+        subresources: vec![Finalize, Status],
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         prepare: rules::prepare_namespace,
         ..Kind::new("", "v1", "Namespace", super::NAMESPACES)
@@ -40,6 +45,8 @@ fn node() -> Kind {
     Kind {
         short_names: texts(["no"]),
         namespaced: false,
+        subresources: vec![Status],
+        created_with_status: true,
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         ..Kind::new("", "v1", "Node", "nodes")
     }
@@ -49,6 +56,9 @@ fn pod() -> Kind {
     Kind {
         short_names: texts(["po"]),
         categories: texts(["all"]),
+        subresources: vec![Eviction, Log, Status],
+        generation: Generation::Spec,
+        kept_by_status: &["ownerReferences"],
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         ..Kind::new("", "v1", "Pod", "pods")
     }
@@ -72,6 +82,7 @@ fn service() -> Kind {
         short_names: texts(["svc"]),
         categories: texts(["all"]),
         create_on_update: true,
+        subresources: vec![Status],
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         ..Kind::new("", "v1", "Service", "services")
     }
@@ -80,6 +91,7 @@ fn service() -> Kind {
 fn service_account() -> Kind {
     Kind {
         short_names: texts(["sa"]),
+        subresources: vec![Token],
         ..Kind::new("", "v1", "ServiceAccount", "serviceaccounts")
     }
 }

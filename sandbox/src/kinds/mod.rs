@@ -11,12 +11,14 @@ mod events;
 mod policy;
 mod rbac;
 mod registry;
+mod subresource;
+mod version;
 
 use std::{borrow::Cow, sync::Arc};
 
 use serde_json::Value;
 
-pub(crate) use self::registry::Registry;
+pub(crate) use self::{registry::Registry, subresource::Subresource};
 use crate::{
     schema::{Schemas, Type},
     status::FieldError,
@@ -49,6 +51,14 @@ pub(crate) struct Kind {
     /// Whether a PUT without a resourceVersion overwrites whatever is there.
     pub unconditional_update: bool,
     pub delete_collection: bool,
+    /// In the order of their names.
+    pub subresources: Vec<Subresource>,
+    /// Which changes `metadata.generation` counts.
+    pub generation: Generation,
+    /// Whether a new object keeps the status that it comes with.
+    pub created_with_status: bool,
+    /// The fields of the metadata that a write to the status leaves alone.
+    pub kept_by_status: &'static [&'static str],
     /// The types of fields, by dotted path; fields that are not listed may hold anything.
     pub shape: &'static [(&'static str, Shape)],
     /// Fills in what the server decides, given the new state and the one that it replaces.
@@ -59,6 +69,21 @@ pub(crate) struct Kind {
     pub type_name: Text,
     /// Where its type is described; `None` for those of Kubernetes itself.
     pub schemas: Option<Arc<Schemas>>,
+}
+
+/// Which changes `metadata.generation` counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Generation {
+    /// None: objects have no generation.
+    Never,
+    /// Those of the spec.
+    Spec,
+    /// Those of the spec and of the annotations.
+    SpecAndAnnotations,
+    /// All but those of the metadata, and of the status where it is a subresource.
+    // The first kind is on its way.
+    #[allow(dead_code)]
+    Contents,
 }
 
 /// The JSON type of a field.
@@ -104,6 +129,10 @@ impl Kind {
             create_on_update: false,
             unconditional_update: true,
             delete_collection: true,
+            subresources: Vec::new(),
+            generation: Generation::Never,
+            created_with_status: false,
+            kept_by_status: &[],
             shape: &[],
             prepare: |_, _| {},
             validate: |_, _| Vec::new(),
@@ -139,6 +168,20 @@ impl Kind {
 
     pub(crate) fn is_namespace(&self) -> bool {
         self.shelf == NAMESPACES
+    }
+
+    /// Whether it comes from a definition rather than from Kubernetes itself.
+    pub(crate) fn is_custom(&self) -> bool {
+        self.schemas.is_some()
+    }
+
+    /// The subresource of this name, if the kind has it.
+    pub(crate) fn subresource(&self, name: &str) -> Option<Subresource> {
+        Subresource::named(name).filter(|subresource| self.has(*subresource))
+    }
+
+    pub(crate) fn has(&self, subresource: Subresource) -> bool {
+        self.subresources.contains(&subresource)
     }
 
     /// The type of its objects, where there is a description of it.

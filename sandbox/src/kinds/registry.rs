@@ -1,8 +1,10 @@
 //! Which kinds are served at the moment.
 
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
-use super::{Kind, apiextensions, apps, coordination, core, events, policy, rbac};
+use super::{
+    Kind, apiextensions, apps, coordination, core, events, policy, rbac, version::precedence,
+};
 
 /// The served kinds, in the order of discovery.
 #[derive(Clone, Debug)]
@@ -63,6 +65,25 @@ impl Registry {
         self.kinds
             .iter()
             .any(|kind| kind.group == group && kind.version == version)
+    }
+
+    /// The kinds of one version of a group.
+    pub(crate) fn within(&self, group: &str, version: &str) -> Vec<&Kind> {
+        let wanted = |kind: &&Kind| kind.group == group && kind.version == version;
+        self.kinds
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(wanted)
+            .collect()
+    }
+
+    /// The versions of a group, the preferred one first.
+    pub(crate) fn versions(&self, group: &str) -> Vec<&str> {
+        let kinds = self.kinds.iter().filter(|kind| kind.group == group);
+        let mut versions: Vec<&str> = kinds.map(|kind| &*kind.version).collect();
+        versions.sort_by_key(|version| Reverse(precedence(version)));
+        versions.dedup();
+        versions
     }
 
     /// The groups with a name, in the order of discovery.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Call, Key, Object, Store};
+use super::{Call, Key, Object, Store, isolation};
 use crate::{meta, rules, status::ApiError};
 
 /// What the server sets itself; whatever a client sends here is dropped.
@@ -52,6 +52,7 @@ impl Store {
         } else {
             meta::remove(&mut new, "namespace");
         }
+        isolation::start(kind, &mut new);
         (kind.prepare)(&mut new, None);
 
         let mut errors = rules::validate_metadata(kind, &new);

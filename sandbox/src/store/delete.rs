@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Call, Key, Object, Page, Store};
+use super::{Call, Key, Object, Page, Store, isolation};
 use crate::{kinds::Kind, meta, query::ListOptions, status::ApiError};
 
 /// Namespaces that the server needs itself.
@@ -137,5 +137,6 @@ fn marked(object: &Value, now: &str) -> Value {
     let mut value = object.clone();
     meta::set(&mut value, "deletionTimestamp", now);
     meta::set(&mut value, "deletionGracePeriodSeconds", 0);
+    isolation::advance(&mut value, object);
     value
 }

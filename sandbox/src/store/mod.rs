@@ -10,6 +10,7 @@
 
 mod create;
 mod delete;
+mod isolation;
 mod object;
 mod page;
 mod update;
@@ -30,7 +31,7 @@ pub(crate) use self::{
     update::Intent,
 };
 use crate::{
-    kinds::{Kind, Registry, Text},
+    kinds::{Kind, Registry, Subresource, Text},
     meta,
     status::ApiError,
 };
@@ -53,6 +54,8 @@ pub(crate) struct Store {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub kind: Arc<Kind>,
+    /// The part of the object that is written; `None` for the object itself.
+    pub part: Option<Subresource>,
     /// Empty for kinds without namespaces.
     pub namespace: String,
     /// The time, as it goes into the object.

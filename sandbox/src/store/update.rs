@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Call, Key, Object, Store};
+use super::{Call, Key, Object, Store, isolation};
 use crate::{
-    kinds::Kind,
+    kinds::{Kind, Subresource},
     meta, rules,
     status::{ApiError, FieldError},
 };
@@ -44,7 +44,8 @@ impl Store {
         let kind = &*call.kind;
         let key = Key::new(&call.namespace, name);
         let old = self.find(kind, &key);
-        if old.is_none() && !(kind.create_on_update && intent == Intent::Replace) {
+        let creates = kind.create_on_update && intent == Intent::Replace && call.part.is_none();
+        if old.is_none() && !creates {
             return Err(ApiError::not_found(kind, name));
         }
         if intent == Intent::Replace {
@@ -72,7 +73,11 @@ impl Store {
             meta::carry(&mut new, "uid", stored);
         }
         meta::carry(&mut new, "namespace", stored);
-        (kind.prepare)(&mut new, Some(stored));
+        isolation::isolate(kind, call.part, &mut new, stored);
+        if call.part.is_none() {
+            (kind.prepare)(&mut new, Some(stored));
+        }
+        isolation::count(kind, &mut new, stored);
 
         let mut errors = rules::validate_change(&new, stored);
         errors.extend((kind.validate)(&new, Some(stored)));
@@ -86,10 +91,14 @@ impl Store {
         }
         // The last finalizer of an object that is being deleted ends it. A namespace also waits for its contents.
         let ends = meta::is_deleting(stored) && meta::finalizers(&new).is_empty();
+        let finalized = call.part == Some(Subresource::Finalize)
+            && new["spec"]["finalizers"]
+                .as_array()
+                .is_none_or(Vec::is_empty);
         if call.dry_run {
             return Ok(Arc::new(Object::new(new)));
         }
-        if ends && !kind.is_namespace() {
+        if ends && (finalized || !kind.is_namespace()) {
             self.take(kind, &key);
             self.finish_namespace(&key.namespace);
             return Ok(Arc::new(Object::new(new)));

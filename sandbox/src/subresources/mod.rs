@@ -1,0 +1,25 @@
+//! Paths behind an object that are not the object itself: actions, and views of another kind.
+
+mod log;
+
+use http::{Method, Response};
+
+use crate::{
+    kinds::Subresource,
+    sandbox::{Body, Sandbox},
+    service::{ApiRequest, Target},
+    status::ApiError,
+};
+
+/// Answers a request to a subresource.
+pub(crate) fn answer(
+    sandbox: &Sandbox,
+    request: &ApiRequest,
+    target: &Target,
+    subresource: Subresource,
+) -> Result<Response<Body>, ApiError> {
+    match (subresource, &request.method) {
+        (Subresource::Log, &Method::GET) => log::read(sandbox, request, target),
+        _ => Err(ApiError::method_not_allowed()),
+    }
+}
