@@ -10,6 +10,16 @@ const BEFORE_VERSIONS: [&str; 4] = [
     "current:",
 ];
 
+/// The form of a time, and of one in microseconds.
+const TIME: &str = "2026-01-02T03:04:05Z";
+const FINE_TIME: &str = "2026-01-02T03:04:05.678901Z";
+
+/// How a message begins to quote an object.
+const QUOTED_OBJECT: &str = "Invalid value: \"{";
+
+/// The length from which a text is shown by its beginning alone.
+const LONG: usize = 5000;
+
 /// The values that were seen in a case, in the order in which they appeared.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Symbols {
@@ -80,23 +90,39 @@ impl Symbols {
             "cells" if is_age(text) => return "{{age}}".to_owned(),
             _ => {}
         }
-        if is_recent(text) {
-            let fraction = if text.contains('.') { "fine " } else { "" };
-            return format!("{{{{{fraction}time}}}}");
-        }
         if text.starts_with("10.0.0.") {
             let place = place(&mut self.addresses, text);
             return format!("{{{{address {place}}}}}");
+        }
+        let text = &self.quoted_object(text);
+        if text.len() > LONG {
+            let start: String = text.chars().take(100).collect();
+            return format!("{start}... {{{{{} bytes}}}}", text.len());
         }
         let mut text = text.replace(&self.namespace, "{{ns}}");
         for (place, name) in self.names.iter().enumerate() {
             text = text.replace(name, &format!("{{{{name {}}}}}", place + 1));
         }
-        let mut text = self.replace_uids(&text);
+        let mut text = self.replace_uids(&replace_times(&text));
         if BEFORE_VERSIONS.iter().any(|words| text.contains(words)) {
             text = self.replace_versions(&text);
         }
         text
+    }
+
+    /// A message that quotes a whole object, whose fields come in no particular order.
+    fn quoted_object(&mut self, text: &str) -> String {
+        let parts = || {
+            let (before, rest) = text.split_once(QUOTED_OBJECT)?;
+            let (quoted, after) = rest.split_once("}\": ")?;
+            let json: String = serde_json::from_str(&format!("\"{{{quoted}}}\"")).ok()?;
+            Some((before, serde_json::from_str::<Value>(&json).ok()?, after))
+        };
+        let Some((before, mut object, after)) = parts() else {
+            return text.to_owned();
+        };
+        self.replace("", &mut object);
+        format!("{before}Invalid value: {object}: {after}")
     }
 
     fn version(&mut self, text: &str) -> String {
@@ -126,7 +152,11 @@ impl Symbols {
                 None => piece.to_owned(),
             }
         };
-        pieces.map(replace).collect()
+        let text: String = pieces.map(replace).collect();
+        match text.split_once("current: ") {
+            Some((before, _)) => format!("{before}current: {{{{current}}}}"),
+            None => text,
+        }
     }
 }
 
@@ -148,12 +178,30 @@ fn is_age(text: &str) -> bool {
         .is_some_and(|number| number == "0" || is_number(number))
 }
 
-fn is_recent(text: &str) -> bool {
-    let Ok(time) = text.parse::<jiff::Timestamp>() else {
-        return false;
+fn replace_times(text: &str) -> String {
+    let mut result = String::new();
+    let mut rest = text;
+    while let Some((start, length)) = find_time(rest) {
+        let fraction = if length > TIME.len() { "fine " } else { "" };
+        result.push_str(&rest[..start]);
+        result.push_str(&format!("{{{{{fraction}time}}}}"));
+        rest = &rest[start + length..];
+    }
+    result + rest
+}
+
+/// Where the next time of these days is, and its length.
+fn find_time(text: &str) -> Option<(usize, usize)> {
+    let parse = |start: usize, length: usize| {
+        let time: jiff::Timestamp = text.get(start..start + length)?.parse().ok()?;
+        let distance = time.duration_since(jiff::Timestamp::now()).abs();
+        (distance < jiff::SignedDuration::from_hours(48)).then_some((start, length))
     };
-    let distance = time.duration_since(jiff::Timestamp::now()).abs();
-    distance < jiff::SignedDuration::from_hours(48)
+    let starts = text.match_indices("20").map(|(start, _)| start);
+    starts.into_iter().find_map(|start| {
+        let lengths = [TIME.len(), FINE_TIME.len()].into_iter();
+        lengths.into_iter().find_map(|length| parse(start, length))
+    })
 }
 
 fn is_uid(text: &[u8], start: usize) -> bool {
