@@ -1,17 +1,11 @@
 //! The command line of the example: what is wrong is told in one line, and the demo looks after its replicas.
 
-#[path = "fleet"]
 #[allow(
     dead_code,
+    unused_imports,
     reason = "the scenarios of tests/control_plane.rs use the rest"
 )]
-mod fleet {
-    pub(crate) mod eventually;
-    pub(crate) mod log;
-    pub(crate) mod program;
-    pub(crate) mod reaper;
-    pub(crate) mod replica;
-}
+mod fleet;
 
 #[path = "command_line/demo.rs"]
 mod demo;

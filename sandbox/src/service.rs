@@ -281,7 +281,13 @@ impl ApiRequest {
         }
     }
 
-    fn call(&self, sandbox: &Sandbox, kind: Arc<Kind>, namespace: String, dry_run: bool) -> Call {
+    pub(crate) fn call(
+        &self,
+        sandbox: &Sandbox,
+        kind: Arc<Kind>,
+        namespace: String,
+        dry_run: bool,
+    ) -> Call {
         let now = sandbox.timestamp();
         Call {
             kind,
@@ -302,7 +308,7 @@ impl ApiRequest {
         media_type.map_or("application/json", str::trim)
     }
 
-    fn json(&self) -> Result<&[u8], ApiError> {
+    pub(crate) fn json(&self) -> Result<&[u8], ApiError> {
         match self.media_type() {
             "application/json" => Ok(&self.body),
             _ => Err(ApiError::unsupported_media_type("application/json")),
@@ -352,7 +358,7 @@ fn object_reply(code: StatusCode, body: Bytes) -> Response<Body> {
     reply(code, "application/json", body)
 }
 
-fn json_reply(code: StatusCode, value: &Value) -> Response<Body> {
+pub(crate) fn json_reply(code: StatusCode, value: &Value) -> Response<Body> {
     reply(code, "application/json", Bytes::from(value.to_string()))
 }
 

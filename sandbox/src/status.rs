@@ -102,6 +102,13 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "Conflict", message).about(&kind.group, &kind.plural, name)
     }
 
+    /// A Pod that cannot be put on a node.
+    pub(crate) fn cannot_bind(name: &str, why: &str) -> Self {
+        let resource = "pods/binding";
+        let message = format!("Operation cannot be fulfilled on {resource} {name:?}: {why}");
+        Self::new(StatusCode::CONFLICT, "Conflict", message).about("", resource, name)
+    }
+
     /// A failed delete precondition, which the API server reports by kind rather than by resource.
     pub(crate) fn precondition(kind: &Kind, name: &str, why: &str) -> Self {
         let message = format!(

@@ -2,7 +2,7 @@
 
 use super::{
     Generation, Kind, Shape,
-    Subresource::{Eviction, Finalize, Log, Status, Token},
+    Subresource::{Binding, Eviction, Finalize, Log, Status, Token},
     events, texts,
 };
 use crate::rules;
@@ -56,7 +56,7 @@ fn pod() -> Kind {
     Kind {
         short_names: texts(["po"]),
         categories: texts(["all"]),
-        subresources: vec![Eviction, Log, Status],
+        subresources: vec![Binding, Eviction, Log, Status],
         generation: Generation::Spec,
         kept_by_status: &["ownerReferences"],
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],

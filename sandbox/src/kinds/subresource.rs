@@ -5,6 +5,8 @@ use super::Kind;
 /// What follows the name of an object in a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Subresource {
+    /// Puts a Pod on a node.
+    Binding,
     /// Deletes a Pod, if that disrupts nothing.
     Eviction,
     /// The finalizers in the spec of a Namespace.
@@ -31,7 +33,8 @@ pub(crate) struct Announcement<'a> {
 // === impl Subresource ===
 
 impl Subresource {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
+        Self::Binding,
         Self::Eviction,
         Self::Finalize,
         Self::Log,
@@ -43,6 +46,7 @@ impl Subresource {
     /// The word in the path.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Binding => "binding",
             Self::Eviction => "eviction",
             Self::Finalize => "finalize",
             Self::Log => "log",
@@ -60,6 +64,7 @@ impl Subresource {
     /// What discovery says about this subresource of `kind`.
     pub(crate) fn announcement(self, kind: &Kind) -> Announcement<'_> {
         let (verbs, foreign, kind): (&[_], _, &str) = match self {
+            Self::Binding => (&["create"], None, "Binding"),
             Self::Eviction => (&["create"], Some(("policy", "v1")), "Eviction"),
             Self::Finalize => (&["update"], None, &kind.kind),
             Self::Log => (&["get"], None, &kind.kind),

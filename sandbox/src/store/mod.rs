@@ -8,6 +8,7 @@
 //! - An object that is read stays as it is: writes replace it, so that readers share it without copying.
 //! - The events of one shelf are ordered by version; the newest `history` of them are kept.
 
+mod binding;
 mod create;
 mod delete;
 mod isolation;

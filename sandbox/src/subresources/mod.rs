@@ -1,5 +1,6 @@
 //! Paths behind an object that are not the object itself: actions, and views of another kind.
 
+mod binding;
 mod log;
 
 use http::{Method, Response};
@@ -19,6 +20,7 @@ pub(crate) fn answer(
     subresource: Subresource,
 ) -> Result<Response<Body>, ApiError> {
     match (subresource, &request.method) {
+        (Subresource::Binding, &Method::POST) => binding::bind(sandbox, request, target),
         (Subresource::Log, &Method::GET) => log::read(sandbox, request, target),
         _ => Err(ApiError::method_not_allowed()),
     }
