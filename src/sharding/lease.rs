@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
-    apimachinery::pkg::apis::meta::v1::MicroTime,
+    apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference},
 };
 use kube::{
     Api, Client,
@@ -53,6 +53,8 @@ pub(crate) struct LeaseApi {
     place: String,
     peer_prefix: String,
     timeout: Duration,
+    /// What every Lease depends on.
+    owner: Option<OwnerReference>,
 }
 
 // === impl LeaseApi ===
@@ -76,7 +78,13 @@ impl LeaseApi {
             namespace: namespace.to_owned(),
             peer_prefix: peer_prefix.to_owned(),
             timeout,
+            owner: None,
         }
+    }
+
+    /// Whatever is written depends on `owner`.
+    pub(crate) fn owned_by(self, owner: Option<OwnerReference>) -> Self {
+        Self { owner, ..self }
     }
 
     /// Sends one request; every failure is an answer too.
@@ -158,6 +166,7 @@ impl LeaseApi {
                 namespace: Some(self.namespace.clone()),
                 labels: Some(labels).filter(|labels| !labels.is_empty()),
                 annotations: Some(annotations),
+                owner_references: self.owner.clone().map(|owner| vec![owner]),
                 ..ObjectMeta::default()
             },
             spec: Some(LeaseSpec {

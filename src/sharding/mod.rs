@@ -43,6 +43,7 @@ mod timings;
 
 use std::{any::Any, fmt, sync::Arc};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Client, Config};
 use tokio::sync::mpsc;
 
@@ -90,6 +91,7 @@ pub struct Sharding {
     peer: Option<String>,
     weight: u32,
     pod_uid: Option<String>,
+    owner: Option<OwnerReference>,
     timings: Timings,
     sharder: Box<dyn Sharder>,
     clock: Arc<dyn Clock>,
@@ -139,6 +141,7 @@ impl Sharding {
             peer: None,
             weight: 1,
             pod_uid: None,
+            owner: None,
             timings: Timings::default(),
             sharder: Box::new(Rendezvous::new()),
             clock: Arc::new(SystemClock),
@@ -165,6 +168,15 @@ impl Sharding {
     /// The namespace of the Leases.
     pub fn lease_namespace(mut self, namespace: impl Into<String>) -> Self {
         self.lease_namespace = namespace.into();
+        self
+    }
+
+    /// The object that the Leases depend on: the garbage collector deletes them when it is gone.
+    ///
+    /// It must be in the namespace of the Leases, or in none, such as the Namespace that the fleet runs in. Without an
+    /// owner the Leases of a fleet stay when the fleet is removed.
+    pub fn owner(mut self, owner: OwnerReference) -> Self {
+        self.owner = Some(owner);
         self
     }
 
@@ -248,7 +260,8 @@ impl Sharding {
             &self.lease_namespace,
             &self.peer_prefix,
             timings.request_timeout(),
-        );
+        )
+        .owned_by(self.owner);
         let coordinator = Coordinator::new(Settings {
             peer,
             incarnation: uuid::Uuid::new_v4().simple().to_string().into(),

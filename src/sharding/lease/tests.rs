@@ -23,6 +23,12 @@ fn what_is_written_reads_back() {
         "mcr-peer",
         Duration::from_secs(1),
     );
+    let owner = OwnerReference {
+        kind: "Namespace".into(),
+        name: "mcr-demo".into(),
+        ..OwnerReference::default()
+    };
+    let api = api.owned_by(Some(owner.clone()));
     let marks = Marks {
         incarnation: Some("nonce".into()),
         renew_time: Some(1_700_000_000_000_001),
@@ -49,6 +55,7 @@ fn what_is_written_reads_back() {
         written.metadata.labels.as_ref().unwrap()["mcr.sigs.k8s.io/peer"],
         "sharded-namespace-0"
     );
+    assert_eq!(written.metadata.owner_references, Some(vec![owner]));
     // Through the text form, in which times are rounded.
     let text = serde_json::to_string(&written).unwrap();
     let record = record(&serde_json::from_str(&text).unwrap()).unwrap();
