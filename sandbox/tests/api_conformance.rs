@@ -32,6 +32,8 @@ mod known;
 mod normal;
 #[path = "api_conformance/player.rs"]
 mod player;
+#[path = "api_conformance/random.rs"]
+mod random;
 #[path = "api_conformance/recording.rs"]
 mod recording;
 #[path = "api_conformance/script.rs"]
@@ -98,4 +100,53 @@ async fn the_sandbox_answers_like_kube_apiserver() {
     drop(plane);
     stale.finish();
     report.finish();
+}
+
+/// The shortest sequence that still shows a difference.
+async fn shortest(real: &mut Player, sequence: &random::Sequence) -> random::Sequence {
+    let mut shortest = sequence.clone();
+    'search: loop {
+        for shorter in shortest.shorter().collect::<Vec<_>>() {
+            if !both_agree(real, &shorter.case()).await.is_empty() {
+                shortest = shorter;
+                continue 'search;
+            }
+        }
+        return shortest;
+    }
+}
+
+/// What the servers disagree about in a case.
+async fn both_agree(real: &mut Player, case: &Case) -> Vec<String> {
+    let answers = real.play(case).await;
+    tokio::time::pause();
+    let played = play_on_sandbox(case).await;
+    tokio::time::resume();
+    let mut report = compare::Report::new("the sandbox", "kube-apiserver", Vec::new());
+    report.compare(case, &played, &answers);
+    report.failures
+}
+
+/// `SEED=7` and `SEQUENCES=1000` choose others.
+#[tokio::test]
+#[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
+async fn random_sequences_are_answered_like_kube_apiserver() {
+    let number = |name: &str, default| {
+        let value = std::env::var(name).ok();
+        value.map_or(default, |value| value.parse().expect("a number"))
+    };
+    let first = number("SEED", 0);
+    let plane = ControlPlane::start().await;
+    let mut real = Player::new(plane.client().await);
+    let start = Instant::now();
+    for seed in first..first + number("SEQUENCES", 200) {
+        let sequence = random::Sequence::new(seed);
+        if both_agree(&mut real, &sequence.case()).await.is_empty() {
+            continue;
+        }
+        let shortest = shortest(&mut real, &sequence).await;
+        let failures = both_agree(&mut real, &shortest.case()).await.join("\n\n");
+        panic!("{}\n{failures}", shortest.text());
+    }
+    println!("random sequences took {:?}", start.elapsed());
 }

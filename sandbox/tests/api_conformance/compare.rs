@@ -23,7 +23,7 @@ pub(crate) struct Report {
     cases: BTreeSet<String>,
     seen: Vec<bool>,
     steps: usize,
-    failures: Vec<String>,
+    pub(crate) failures: Vec<String>,
     /// The cases with an unknown difference.
     open: BTreeSet<String>,
 }

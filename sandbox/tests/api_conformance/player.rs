@@ -86,7 +86,7 @@ impl Play<'_> {
                 let Some(stream) = self.watches.get_mut(watch) else {
                     return json!("no such watch is open");
                 };
-                let events = stream.read(Some(*events)).await;
+                let events = stream.read(Some(*events), None).await;
                 self.symbols.apply(json!({"events": events}))
             }
         }
@@ -111,7 +111,8 @@ impl Play<'_> {
             if let Some(name) = &request.open {
                 self.watches.insert(name.clone(), events);
             } else {
-                answer["events"] = events.read(request.events).await.into();
+                let last = request.through.as_deref();
+                answer["events"] = events.read(request.events, last).await.into();
             }
         } else {
             let body = tokio::time::timeout(PATIENCE, response.into_body().collect()).await;
@@ -176,12 +177,19 @@ impl Events {
         }
     }
 
-    /// So many events, or all until the end of the watch, which is then an event too.
-    async fn read(&mut self, count: Option<usize>) -> Vec<Value> {
+    /// So many events, or those up to one about an object named `last`, or all until the end of the watch, which is then an event too.
+    async fn read(&mut self, count: Option<usize>, last: Option<&str>) -> Vec<Value> {
         let mut events = Vec::new();
         while count.is_none_or(|count| events.len() < count) {
             match tokio::time::timeout(PATIENCE, self.next()).await {
-                Ok(Some(event)) => events.push(event),
+                Ok(Some(event)) => {
+                    let name = event.pointer("/object/metadata/name");
+                    let is_last = last.is_some() && name.and_then(Value::as_str) == last;
+                    events.push(event);
+                    if is_last {
+                        break;
+                    }
+                }
                 Ok(None) => {
                     events.push(json!("the end"));
                     break;

@@ -15,6 +15,7 @@
 //! Paragraphs are requests: method and path, headers, body, and lines with `>` that say what to do with the answer:
 //! - `> NAME = /pointer` keeps a value of the body for later requests, as `{{NAME}}`.
 //! - `> events 3` reads so many events of a watch; without it, a watch is read to its end.
+//! - `> through NAME` reads the events of a watch up to the first one about an object of that name.
 //! - `> open NAME` leaves a watch open; a later paragraph `READ NAME 3` reads events from it.
 //! - `> until 200` repeats the request until that code comes, for what kube-apiserver does in the background.
 //! - `> only /pointer/to/list key=one,two` compares only the items of the list whose field has one of the values, or, with
@@ -57,6 +58,7 @@ pub(crate) struct Request {
     pub(crate) keep: Vec<(String, String)>,
     pub(crate) only: Vec<Only>,
     pub(crate) events: Option<usize>,
+    pub(crate) through: Option<String>,
     pub(crate) open: Option<String>,
     pub(crate) until: Option<u16>,
 }
@@ -117,7 +119,8 @@ pub(crate) fn folder(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn parse(topic: &str, text: &str) -> Vec<Case> {
+/// The cases of a text.
+pub(crate) fn parse(topic: &str, text: &str) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     let mut paragraph = Vec::new();
     for line in text.lines().chain([""]) {
@@ -191,6 +194,7 @@ impl Request {
         let (word, rest) = directive.split_once(' ').expect("a word and a value");
         match word {
             "events" => self.events = Some(rest.parse().expect("a count")),
+            "through" => self.through = Some(rest.to_owned()),
             "open" => self.open = Some(rest.to_owned()),
             "until" => self.until = Some(rest.parse().expect("a code")),
             "only" => {
