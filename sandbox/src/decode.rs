@@ -64,6 +64,7 @@ pub(crate) fn admit(kind: &Kind, mut value: Value) -> Result<Value, ApiError> {
     }
     tidy_metadata(&mut value);
     kind.store(&mut value);
+    (kind.default)(&mut value);
     Ok(value)
 }
 

@@ -62,6 +62,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod clock;
 mod continuation;
 mod decode;
 mod discovery;
@@ -72,6 +73,8 @@ mod meta;
 mod patch;
 mod path;
 mod query;
+// More kinds come to use them.
+#[allow(dead_code)]
 mod rules;
 mod sandbox;
 // The first users are on their way.
@@ -80,9 +83,12 @@ mod schema;
 mod selector;
 mod server;
 mod service;
+#[allow(dead_code)]
 mod status;
 mod store;
 mod subresources;
+#[allow(dead_code)]
+mod table;
 mod view;
 mod watch;
 

@@ -12,10 +12,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use serde_json::json;
-use tokio::{net::TcpListener, time::Instant};
+use tokio::net::TcpListener;
 use tower::{BoxError, Service};
 
 use crate::{
+    clock::Clock,
     kinds::Registry,
     logs::{ContainerLogs, Logs},
     server::Server,
@@ -53,8 +54,7 @@ pub struct SandboxBuilder {
 struct Shared {
     store: Mutex<Store>,
     logs: Logs,
-    /// The wall time at a point of the tokio clock.
-    started: (jiff::Timestamp, Instant),
+    clock: Clock,
 }
 
 // === impl Sandbox ===
@@ -118,10 +118,14 @@ impl Sandbox {
         &self.shared.logs
     }
 
+    /// The clock that objects and tables follow.
+    pub(crate) fn clock(&self) -> Clock {
+        self.shared.clock
+    }
+
     /// The present, on the tokio clock.
     pub(crate) fn now(&self) -> jiff::Timestamp {
-        let (wall, start) = self.shared.started;
-        wall.checked_add(start.elapsed()).unwrap_or(wall)
+        self.clock().now()
     }
 
     /// The present, as it goes into objects: in seconds.
@@ -176,13 +180,13 @@ impl SandboxBuilder {
     /// Makes the server.
     #[must_use]
     pub fn build(self) -> Sandbox {
-        let started = (jiff::Timestamp::now(), Instant::now());
+        let clock = Clock::start();
         let store = Mutex::new(Store::new(self.history));
         let sandbox = Sandbox {
             shared: Arc::new(Shared {
                 store,
                 logs: self.logs,
-                started,
+                clock,
             }),
         };
         let call = Call {

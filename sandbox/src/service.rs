@@ -168,7 +168,7 @@ impl ApiRequest {
         kind: &Arc<Kind>,
         namespace: Option<String>,
     ) -> Result<Response<Body>, ApiError> {
-        let view = View::negotiate(kind, &self.headers)?;
+        let view = self.view(sandbox, kind)?;
         let everywhere = kind.namespaced && namespace.is_none();
         match self.method {
             Method::GET => self.list(sandbox, kind, namespace, view),
@@ -230,7 +230,7 @@ impl ApiRequest {
         if part == Some(Subresource::Finalize) && self.method != Method::PUT {
             return Err(ApiError::method_not_allowed());
         }
-        let view = View::negotiate(kind, &self.headers)?;
+        let view = self.view(sandbox, kind)?;
         match self.method {
             Method::GET => {
                 let store = sandbox.store();
@@ -279,6 +279,12 @@ impl ApiRequest {
             }
             _ => Err(ApiError::method_not_allowed()),
         }
+    }
+
+    /// The form in which the client wants to see objects.
+    fn view(&self, sandbox: &Sandbox, kind: &Arc<Kind>) -> Result<View, ApiError> {
+        let include = self.query.get("includeObject").unwrap_or_default();
+        View::negotiate(kind, &self.headers, include, sandbox.clock())
     }
 
     pub(crate) fn call(

@@ -1,5 +1,7 @@
 //! Refusals, as the API server words them.
 
+use std::fmt;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -18,7 +20,8 @@ pub(crate) struct ApiError {
 /// What is wrong with one field of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FieldError {
-    field: &'static str,
+    /// The path of the field, like `spec.ports[0].name`.
+    field: String,
     reason: &'static str,
     text: String,
 }
@@ -162,10 +165,14 @@ impl ApiError {
 
     /// Fields that the rules of the kind refuse.
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
-        let texts: Vec<_> = errors
-            .iter()
-            .map(|error| format!("{}: {}", error.field, error.text))
-            .collect();
+        // The text says everything once; the causes repeat what several rules found.
+        let mut texts = Vec::new();
+        for error in errors {
+            let text = error.to_string();
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
         let all = match texts.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
@@ -330,41 +337,81 @@ impl ApiError {
 
 // === impl FieldError ===
 
+impl fmt::Display for FieldError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.field, self.text)
+    }
+}
+
 impl FieldError {
-    pub(crate) fn invalid(field: &'static str, value: &Value, why: &str) -> Self {
-        Self {
-            field,
-            reason: "FieldValueInvalid",
-            text: format!("Invalid value: {value}: {why}"),
-        }
+    /// A value that breaks a rule.
+    pub(crate) fn invalid(field: impl Into<String>, value: &Value, why: &str) -> Self {
+        Self::about_value(field, "FieldValueInvalid", "Invalid value", value, why)
     }
 
-    pub(crate) fn required(field: &'static str, why: &str) -> Self {
-        Self {
-            field,
-            reason: "FieldValueRequired",
-            text: format!("Required value: {why}"),
-        }
+    /// As [`invalid`](Self::invalid), about a value in a form of its own.
+    pub(crate) fn invalid_form(field: impl Into<String>, value: &str, why: &str) -> Self {
+        let what = format!("Invalid value: {value}");
+        Self::new(field, "FieldValueInvalid", &what, why)
     }
 
-    pub(crate) fn forbidden(field: &'static str, why: &str) -> Self {
-        Self {
-            field,
-            reason: "FieldValueForbidden",
-            text: format!("Forbidden: {why}"),
-        }
+    /// A field that is missing; some have no more to say about it.
+    pub(crate) fn required(field: impl Into<String>, why: &str) -> Self {
+        Self::new(field, "FieldValueRequired", "Required value", why)
     }
 
-    /// A value that is none of those that the field can have.
-    pub(crate) fn unsupported(field: &'static str, value: &Value, known: &[&str]) -> Self {
-        let known: Vec<_> = known.iter().map(|one| format!("{one:?}")).collect();
-        Self {
+    pub(crate) fn forbidden(field: impl Into<String>, why: &str) -> Self {
+        Self::new(field, "FieldValueForbidden", "Forbidden", why)
+    }
+
+    /// A value that another item has already.
+    pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
+        Self::about_value(field, "FieldValueDuplicate", "Duplicate value", value, "")
+    }
+
+    /// A value that names something that is not there.
+    pub(crate) fn not_found(field: impl Into<String>, value: &Value) -> Self {
+        Self::about_value(field, "FieldValueNotFound", "Not found", value, "")
+    }
+
+    /// A value that is none of those that are known.
+    pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
+        let supported: Vec<_> = supported.iter().map(|one| format!("{one:?}")).collect();
+        let why = format!("supported values: {}", supported.join(", "));
+        Self::about_value(
             field,
-            reason: "FieldValueNotSupported",
-            text: format!(
-                "Unsupported value: {value}: supported values: {}",
-                known.join(", ")
-            ),
+            "FieldValueNotSupported",
+            "Unsupported value",
+            value,
+            &why,
+        )
+    }
+
+    /// A value of more than `limit` bytes, which is not repeated.
+    pub(crate) fn too_long(field: impl Into<String>, limit: usize) -> Self {
+        let why = format!("may not be more than {limit} bytes");
+        Self::new(field, "FieldValueTooLong", "Too long", &why)
+    }
+
+    fn about_value(
+        field: impl Into<String>,
+        reason: &'static str,
+        what: &str,
+        value: &Value,
+        why: &str,
+    ) -> Self {
+        Self::new(field, reason, &format!("{what}: {value}"), why)
+    }
+
+    fn new(field: impl Into<String>, reason: &'static str, what: &str, why: &str) -> Self {
+        let text = match why {
+            "" => what.to_owned(),
+            why => format!("{what}: {why}"),
+        };
+        Self {
+            field: field.into(),
+            reason,
+            text,
         }
     }
 

@@ -7,17 +7,30 @@ use http::{HeaderMap, header};
 use serde_json::{Value, json};
 
 use crate::{
+    clock::Clock,
     kinds::Kind,
     status::ApiError,
     store::{Object, Page},
+    table::TableForm,
 };
 
 /// The form in which a client wants to see objects of a kind.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     kind: Arc<Kind>,
-    /// Whether only the metadata is asked for, as `PartialObjectMetadata`.
-    metadata_only: bool,
+    form: Form,
+    /// Tables say how old their objects are.
+    clock: Clock,
+}
+
+/// What becomes of an object in a reply.
+#[derive(Clone, Debug)]
+enum Form {
+    Whole,
+    /// Its metadata, as `PartialObjectMetadata`.
+    Metadata,
+    /// A row of a table.
+    Table(TableForm),
 }
 
 /// The word for what happened, in a watch event.
@@ -39,21 +52,28 @@ struct Accepted<'a> {
 // === impl View ===
 
 impl View {
-    /// Chooses the first form that the client accepts and this server has; tables are not among them.
-    pub(crate) fn negotiate(kind: &Arc<Kind>, headers: &HeaderMap) -> Result<Self, ApiError> {
-        for accepted in accepted(headers)
-            .into_iter()
-            .filter(|accepted| accepted.json)
-        {
-            let metadata_only = match accepted.transform {
-                None => false,
-                Some(("PartialObjectMetadata" | "PartialObjectMetadataList", "v1")) => true,
+    /// Chooses the first form that the client accepts and this server has; `include` is a wish for tables.
+    pub(crate) fn negotiate(
+        kind: &Arc<Kind>,
+        headers: &HeaderMap,
+        include: &str,
+        clock: Clock,
+    ) -> Result<Self, ApiError> {
+        let accepted = accepted(headers).into_iter();
+        for accepted in accepted.filter(|accepted| accepted.json) {
+            let form = match accepted.transform {
+                None => Form::Whole,
+                Some(("PartialObjectMetadata" | "PartialObjectMetadataList", "v1")) => {
+                    Form::Metadata
+                }
+                Some(("Table", version)) => match TableForm::of(version) {
+                    Some(table) => Form::Table(table.including(include)?),
+                    None => continue,
+                },
                 Some(_) => continue,
             };
-            return Ok(Self {
-                kind: kind.clone(),
-                metadata_only,
-            });
+            let kind = kind.clone();
+            return Ok(Self { kind, form, clock });
         }
         Err(ApiError::not_acceptable())
     }
@@ -63,8 +83,12 @@ impl View {
     }
 
     pub(crate) fn list(&self, page: &Page) -> Bytes {
-        let (api_version, kind) = self.types();
         let metadata = page.metadata();
+        if let Form::Table(form) = &self.form {
+            let objects = page.objects.iter().map(|object| object.value());
+            return Bytes::from(self.table(form, &metadata, objects).to_string());
+        }
+        let (api_version, kind) = self.types();
         let mut text = format!(
             r#"{{"apiVersion":"{api_version}","kind":"{kind}List","metadata":{metadata},"items":["#
         );
@@ -73,7 +97,7 @@ impl View {
                 text.push(',');
             }
             // Items of a typed list do not repeat their type; those of a list of metadata do.
-            if self.metadata_only {
+            if matches!(self.form, Form::Metadata) {
                 text.push_str(&self.typed(object));
             } else {
                 text.push_str(&self.untyped(object));
@@ -84,34 +108,86 @@ impl View {
     }
 
     /// A line of a watch.
-    pub(crate) fn event(&self, word: Word, object: &Object) -> Bytes {
+    pub(crate) fn event(&mut self, word: Word, object: &Object) -> Bytes {
         let word = match word {
             Word::Added => "ADDED",
             Word::Modified => "MODIFIED",
             Word::Deleted => "DELETED",
         };
-        line(word, &self.typed(object))
+        let line = line(word, &self.typed(object));
+        self.head();
+        line
     }
 
     /// A line of a watch that says: you have seen everything up to `version`.
-    pub(crate) fn bookmark(&self, version: u64, ends_initial_events: bool) -> Bytes {
-        let (api_version, kind) = self.types();
-        let mut metadata = json!({"resourceVersion": version.to_string()});
+    pub(crate) fn bookmark(&mut self, version: u64, ends_initial_events: bool) -> Bytes {
+        let mut object = json!({"metadata": {"resourceVersion": version.to_string()}});
         if ends_initial_events {
-            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+            object["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
-        let object = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata});
+        let object = match &self.form {
+            Form::Table(form) => {
+                let metadata = json!({"resourceVersion": version.to_string()});
+                let form = if ends_initial_events {
+                    form.with_metadata()
+                } else {
+                    form.clone()
+                };
+                self.table(&form, &metadata, [&object].into_iter())
+            }
+            _ => self.with_type(object),
+        };
+        self.head();
         line("BOOKMARK", &object.to_string())
     }
 
+    /// A watch defines the columns of its tables in the first line alone.
+    fn head(&mut self) {
+        if let Form::Table(form) = &mut self.form {
+            form.head();
+        }
+    }
+
+    fn table<'a>(
+        &self,
+        form: &TableForm,
+        metadata: &Value,
+        objects: impl Iterator<Item = &'a Value>,
+    ) -> Value {
+        let served = |object: &Value| {
+            let mut object = object.clone();
+            self.kind.serve(&mut object);
+            self.with_type(object)
+        };
+        form.table(
+            &self.kind.printer,
+            metadata,
+            objects,
+            served,
+            self.clock.now(),
+        )
+    }
+
+    fn with_type(&self, mut object: Value) -> Value {
+        let (api_version, kind) = self.types();
+        object["apiVersion"] = json!(api_version);
+        object["kind"] = json!(kind);
+        object
+    }
+
     fn types(&self) -> (String, &str) {
-        if self.metadata_only {
+        if matches!(self.form, Form::Metadata) {
             return ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadata");
         }
         (self.kind.api_version(), &self.kind.kind)
     }
 
     fn typed(&self, object: &Object) -> String {
+        if let Form::Table(form) = &self.form {
+            let value = object.value();
+            let metadata = json!({"resourceVersion": value["metadata"]["resourceVersion"]});
+            return self.table(form, &metadata, [value].into_iter()).to_string();
+        }
         let (api_version, kind) = self.types();
         let fields = self.untyped(object);
         // The fields are a JSON object that is not empty: the types go in behind its brace.
@@ -122,7 +198,7 @@ impl View {
     }
 
     fn untyped<'a>(&self, object: &'a Object) -> std::borrow::Cow<'a, str> {
-        if self.metadata_only {
+        if matches!(self.form, Form::Metadata) {
             return json!({"metadata": object.value()["metadata"]})
                 .to_string()
                 .into();
@@ -214,22 +290,31 @@ mod tests {
     fn the_first_form_that_is_served_is_chosen() {
         let kind = Registry::built_in().find("", "v1", "configmaps").unwrap();
         let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+        let future = "application/json;as=Table;v=v9;g=meta.k8s.io";
         let partial = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
         for (accept, expected) in [
-            ("*/*".to_owned(), Some(false)),
-            ("application/json, */*".to_owned(), Some(false)),
-            (format!("{table},application/json"), Some(false)),
-            (partial.to_owned(), Some(true)),
-            (format!("{partial},application/json"), Some(true)),
+            ("*/*".to_owned(), Some("whole")),
+            ("application/json, */*".to_owned(), Some("whole")),
+            (format!("{table},application/json"), Some("table")),
+            (format!("{future},application/json"), Some("whole")),
+            (partial.to_owned(), Some("metadata")),
+            (format!("{partial},application/json"), Some("metadata")),
             (
                 format!("application/vnd.kubernetes.protobuf,{partial}"),
-                Some(true),
+                Some("metadata"),
             ),
-            (table.to_owned(), None),
+            (table.to_owned(), Some("table")),
+            (future.to_owned(), None),
             ("application/vnd.kubernetes.protobuf".to_owned(), None),
         ] {
-            let view = View::negotiate(&kind, &headers(accept.clone().leak())).ok();
-            assert_eq!(view.map(|view| view.metadata_only), expected, "{accept}");
+            let headers = headers(accept.clone().leak());
+            let view = View::negotiate(&kind, &headers, "", Clock::start()).ok();
+            let form = view.map(|view| match view.form {
+                Form::Whole => "whole",
+                Form::Metadata => "metadata",
+                Form::Table(_) => "table",
+            });
+            assert_eq!(form, expected, "{accept}");
         }
     }
 

@@ -61,6 +61,8 @@ struct Watch {
 #[derive(Debug)]
 enum Outgoing {
     Event(Word, Arc<Object>),
+    /// How far the watch is, and whether it has caught up with the present just now.
+    Bookmark(u64, bool),
     Line(Bytes),
 }
 
@@ -112,7 +114,7 @@ impl Watch {
                     ready.extend(events.map(|object| Outgoing::Event(Word::Added, object)));
                     version = current;
                     if options.bookmarks {
-                        ready.push_back(Outgoing::Line(view.bookmark(version, true)));
+                        ready.push_back(Outgoing::Bookmark(version, true));
                     }
                 }
                 Err(Forgotten { oldest }) => refusal = Some(ApiError::expired(current, oldest)),
@@ -152,6 +154,9 @@ impl Watch {
             if let Some(outgoing) = self.ready.pop_front() {
                 return Some(match outgoing {
                     Outgoing::Event(word, object) => self.view.event(word, &object),
+                    Outgoing::Bookmark(version, caught_up) => {
+                        self.view.bookmark(version, caught_up)
+                    }
                     Outgoing::Line(line) => line,
                 });
             }
@@ -226,8 +231,8 @@ impl Watch {
     fn bookmark(&mut self) {
         self.next_bookmark = Instant::now() + BOOKMARK_PERIOD;
         if self.bookmarks {
-            let line = self.view.bookmark(self.version, false);
-            self.ready.push_back(Outgoing::Line(line));
+            self.ready
+                .push_back(Outgoing::Bookmark(self.version, false));
         }
     }
 }

@@ -158,6 +158,7 @@ async fn both_groups_serve_the_same_events() {
     );
     let sent: events::Event = serde_json::from_value(json!({
         "metadata": {"name": "e"}, "eventTime": "2026-01-01T00:00:00.000000Z", "note": "hello", "regarding": {"name": "x"},
+        "type": "Normal", "reason": "Greeted", "action": "Greet", "reportingController": "zoo.io/keeper", "reportingInstance": "k-0",
     }))
     .unwrap();
     newer.create(&create(), &sent).await.unwrap();
@@ -169,12 +170,16 @@ async fn both_groups_serve_the_same_events() {
         ),
         (Some("hello"), Some("x"))
     );
-    let patch = Patch::Merge(json!({"note": "bye"}));
-    newer
-        .patch("e", &PatchParams::default(), &patch)
+    // What an Event says can be changed through the older group alone.
+    let patch = Patch::Merge(json!({"message": "bye"}));
+    core.patch("e", &PatchParams::default(), &patch)
         .await
         .unwrap();
-    assert_eq!(core.get("e").await.unwrap().message.unwrap(), "bye");
+    let changed = newer.get("e").await.unwrap();
+    assert_eq!(changed.note.as_deref(), Some("bye"));
+    let patch = Patch::Merge(json!({"note": "again"}));
+    let refused = newer.patch("e", &PatchParams::default(), &patch).await;
+    assert_eq!(refusal(refused).code, 422);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Leases.
 
 use super::{Kind, Shape};
-use crate::rules;
+use crate::rules::{self, MetadataRules, NameForm, Repeats};
 
 pub(super) fn kinds() -> Vec<Kind> {
     vec![Kind {
@@ -15,6 +15,10 @@ pub(super) fn kinds() -> Vec<Kind> {
             ("spec.leaseTransitions", Shape::Int),
             ("spec.renewTime", Shape::Text),
         ],
+        metadata: MetadataRules {
+            qualified_finalizers: false,
+            ..MetadataRules::of(NameForm::Subdomain, Repeats::Change)
+        },
         prepare: rules::prepare_lease,
         validate: rules::validate_lease,
         ..Kind::new("coordination.k8s.io", "v1", "Lease", "leases")

@@ -5,7 +5,7 @@ use super::{
     Subresource::{Binding, Eviction, Finalize, Log, Status, Token},
     events, texts,
 };
-use crate::rules;
+use crate::rules::{self, MetadataRules, NameForm, Repeats};
 
 pub(super) fn kinds() -> Vec<Kind> {
     vec![
@@ -24,11 +24,13 @@ pub(super) fn namespace() -> Kind {
     Kind {
         short_names: texts(["ns"]),
         namespaced: false,
-        label_name: true,
+        metadata: MetadataRules::of(NameForm::Label, Repeats::Change),
         delete_collection: false,
         subresources: vec![Finalize, Status],
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        default: rules::default_namespace,
         prepare: rules::prepare_namespace,
+        validate: rules::validate_namespace,
         ..Kind::new("", "v1", "Namespace", super::NAMESPACES)
     }
 }
@@ -37,6 +39,7 @@ fn config_map() -> Kind {
     Kind {
         short_names: texts(["cm"]),
         shape: &[("data", Shape::TextMap), ("binaryData", Shape::TextMap)],
+        validate: rules::validate_config_map,
         ..Kind::new("", "v1", "ConfigMap", "configmaps")
     }
 }
@@ -71,7 +74,7 @@ fn secret() -> Kind {
             ("data", Shape::TextMap),
             ("stringData", Shape::TextMap),
         ],
-        prepare: rules::prepare_secret,
+        default: rules::default_secret,
         validate: rules::validate_secret,
         ..Kind::new("", "v1", "Secret", "secrets")
     }

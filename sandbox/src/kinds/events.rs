@@ -1,6 +1,7 @@
 //! Events, which two groups serve.
 
 use super::{Kind, Shape, texts};
+use crate::rules::{self, MetadataRules, NameForm, Repeats};
 
 pub(super) fn kinds() -> Vec<Kind> {
     vec![event_v1()]
@@ -12,6 +13,8 @@ pub(super) fn event() -> Kind {
         short_names: texts(["ev"]),
         create_on_update: true,
         shape: &[("involvedObject", Shape::Map), ("message", Shape::Text)],
+        metadata: MetadataRules::of(NameForm::Subdomain, Repeats::Nothing),
+        validate: rules::validate_event,
         ..Kind::new("", "v1", "Event", "events")
     }
 }
@@ -31,6 +34,8 @@ fn event_v1() -> Kind {
         ],
         create_on_update: true,
         shape: &[("regarding", Shape::Map), ("note", Shape::Text)],
+        metadata: MetadataRules::of(NameForm::Subdomain, Repeats::Change),
+        validate: rules::validate_event_v1,
         ..Kind::new("events.k8s.io", "v1", "Event", "events")
     }
 }

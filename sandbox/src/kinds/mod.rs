@@ -20,8 +20,10 @@ use serde_json::Value;
 
 pub(crate) use self::{registry::Registry, subresource::Subresource};
 use crate::{
+    rules::MetadataRules,
     schema::{Schemas, Type},
     status::FieldError,
+    table::Printer,
 };
 
 /// A text of a declaration: of the program, or of a definition that came at run time.
@@ -44,8 +46,8 @@ pub(crate) struct Kind {
     pub shelf: Text,
     /// Top-level fields that this group calls otherwise: `(on the shelf, as served)`.
     pub renames: &'static [(&'static str, &'static str)],
-    /// Whether a name is a DNS label (one part, 63 characters) rather than a DNS subdomain.
-    pub label_name: bool,
+    /// The rules for metadata beyond those for all kinds.
+    pub metadata: MetadataRules,
     /// Whether a PUT of a missing object creates it.
     pub create_on_update: bool,
     /// Whether a PUT without a resourceVersion overwrites whatever is there.
@@ -61,10 +63,14 @@ pub(crate) struct Kind {
     pub kept_by_status: &'static [&'static str],
     /// The types of fields, by dotted path; fields that are not listed may hold anything.
     pub shape: &'static [(&'static str, Shape)],
+    /// Fills in what a client may leave out.
+    pub default: fn(&mut Value),
     /// Fills in what the server decides, given the new state and the one that it replaces.
     pub prepare: fn(&mut Value, Option<&Value>),
     /// The rules beyond types, given the new state and the one that it replaces.
     pub validate: fn(&Value, Option<&Value>) -> Vec<FieldError>,
+    /// How `kubectl get` shows its objects.
+    pub printer: Printer,
     /// The full name of its type in `schemas`.
     pub type_name: Text,
     /// Where its type is described; `None` for those of Kubernetes itself.
@@ -125,7 +131,7 @@ impl Kind {
             namespaced: true,
             shelf: plural.into(),
             renames: &[],
-            label_name: false,
+            metadata: MetadataRules::default(),
             create_on_update: false,
             unconditional_update: true,
             delete_collection: true,
@@ -134,8 +140,10 @@ impl Kind {
             created_with_status: false,
             kept_by_status: &[],
             shape: &[],
+            default: |_| {},
             prepare: |_, _| {},
             validate: |_, _| Vec::new(),
+            printer: Printer::of(group, plural),
             type_name: format!("io.k8s.api.{package}.{version}.{kind}").into(),
             schemas: None,
         }
@@ -157,6 +165,15 @@ impl Kind {
     /// The kind with its group, as messages name it: `ConfigMap`, `Lease.coordination.k8s.io`.
     pub(crate) fn qualified(&self) -> String {
         self.with_group(&self.kind)
+    }
+
+    /// The group of the form in which objects are kept, which refusals name.
+    pub(crate) fn stored_group(&self) -> &str {
+        if self.renames.is_empty() {
+            &self.group
+        } else {
+            ""
+        }
     }
 
     fn with_group(&self, name: &str) -> String {

@@ -1,6 +1,7 @@
 //! The kinds that limit disruptions.
 
 use super::{Generation, Kind, Shape, Subresource, texts};
+use crate::rules::{self, MetadataRules, NameForm, Repeats};
 
 pub(super) fn kinds() -> Vec<Kind> {
     vec![Kind {
@@ -9,6 +10,9 @@ pub(super) fn kinds() -> Vec<Kind> {
         subresources: vec![Subresource::Status],
         generation: Generation::Spec,
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        metadata: MetadataRules::of(NameForm::PathSegment, Repeats::Nothing),
+        prepare: rules::prepare_budget,
+        validate: rules::validate_budget,
         ..Kind::new(
             "policy",
             "v1",

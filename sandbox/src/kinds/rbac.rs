@@ -1,11 +1,18 @@
 //! The kinds that say who may do what.
 
 use super::{Kind, Shape};
+use crate::rules::{self, MetadataRules, NameForm, Repeats};
 
 pub(super) fn kinds() -> Vec<Kind> {
     vec![
-        cluster(role("ClusterRole", "clusterroles")),
-        cluster(binding("ClusterRoleBinding", "clusterrolebindings")),
+        Kind {
+            validate: rules::validate_cluster_role,
+            ..cluster(role("ClusterRole", "clusterroles"))
+        },
+        Kind {
+            validate: rules::validate_cluster_role_binding,
+            ..cluster(binding("ClusterRoleBinding", "clusterrolebindings"))
+        },
         role("Role", "roles"),
         binding("RoleBinding", "rolebindings"),
     ]
@@ -15,6 +22,9 @@ fn role(kind: &'static str, plural: &'static str) -> Kind {
     Kind {
         create_on_update: true,
         shape: &[("rules", Shape::List)],
+        metadata: MetadataRules::of(NameForm::PathSegment, Repeats::All),
+        prepare: rules::prepare_role,
+        validate: rules::validate_role,
         ..Kind::new("rbac.authorization.k8s.io", "v1", kind, plural)
     }
 }
@@ -22,6 +32,9 @@ fn role(kind: &'static str, plural: &'static str) -> Kind {
 fn binding(kind: &'static str, plural: &'static str) -> Kind {
     Kind {
         shape: &[("subjects", Shape::List), ("roleRef", Shape::Map)],
+        default: rules::default_binding,
+        prepare: |_, _| {},
+        validate: rules::validate_role_binding,
         ..role(kind, plural)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Call, Key, Object, Store, isolation};
-use crate::{meta, rules, status::ApiError};
+use crate::{meta, status::ApiError};
 
 /// What the server sets itself; whatever a client sends here is dropped.
 const SYSTEM: [&str; 6] = [
@@ -20,6 +20,9 @@ const SYSTEM: [&str; 6] = [
 /// The letters of generated names: none that form words or look alike.
 const SUFFIX_LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 const SUFFIX_LENGTH: usize = 5;
+
+/// The longest name that is generated, for whatever kind.
+const GENERATED_LIMIT: usize = 63;
 
 // === impl Store ===
 
@@ -55,10 +58,15 @@ impl Store {
         isolation::start(kind, &mut new);
         (kind.prepare)(&mut new, None);
 
-        let mut errors = rules::validate_metadata(kind, &new);
-        errors.extend((kind.validate)(&new, None));
+        let errors = (kind.validate)(&new, None);
+        let errors = kind.metadata.check_new(&new, errors);
         if !errors.is_empty() {
-            return Err(ApiError::invalid(&kind.group, &kind.kind, &name, &errors));
+            return Err(ApiError::invalid(
+                kind.stored_group(),
+                &kind.kind,
+                &name,
+                &errors,
+            ));
         }
         let key = Key::new(&call.namespace, &name);
         if let Some(old) = self.find(kind, &key) {
@@ -83,8 +91,7 @@ impl Store {
         if !meta::text(new, "name").is_empty() || base.is_empty() {
             return;
         }
-        let limit = if call.kind.label_name { 63 } else { 253 };
-        let base: String = base.chars().take(limit - SUFFIX_LENGTH).collect();
+        let base: String = base.chars().take(GENERATED_LIMIT - SUFFIX_LENGTH).collect();
         loop {
             let name = format!("{base}{}", suffix());
             if self

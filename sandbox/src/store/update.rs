@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Call, Key, Object, Store, isolation};
 use crate::{
     kinds::{Kind, Subresource},
-    meta, rules,
+    meta,
     status::{ApiError, FieldError},
 };
 
@@ -79,8 +79,8 @@ impl Store {
         }
         isolation::count(kind, &mut new, stored);
 
-        let mut errors = rules::validate_change(&new, stored);
-        errors.extend((kind.validate)(&new, Some(stored)));
+        let errors = (kind.validate)(&new, Some(stored));
+        let errors = kind.metadata.check_change(&new, stored, errors);
         if !errors.is_empty() {
             return Err(ApiError::invalid(
                 &kind.group,

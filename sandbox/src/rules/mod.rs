@@ -1,0 +1,30 @@
+//! What single kinds fill in and refuse, and the rules for metadata that all kinds share.
+//!
+//! Each kind has up to three functions: `default_..` fills in what a client may leave out, `prepare_..` what the server
+//! decides, and `validate_..` says what is wrong with the result. All of them are pure.
+
+mod amount;
+mod at;
+mod budget;
+mod config;
+mod event;
+mod lease;
+mod metadata;
+mod names;
+mod namespace;
+mod rbac;
+mod selection;
+
+pub(crate) use self::{
+    budget::{prepare_budget, validate_budget},
+    config::{default_secret, validate_config_map, validate_secret},
+    event::{validate_event, validate_event_v1},
+    lease::{prepare_lease, validate_lease},
+    metadata::{MetadataRules, Repeats},
+    names::NameForm,
+    namespace::{default_namespace, prepare_namespace, validate_namespace},
+    rbac::{
+        default_binding, prepare_role, validate_cluster_role, validate_cluster_role_binding,
+        validate_role, validate_role_binding,
+    },
+};
