@@ -56,6 +56,7 @@
 //! - Unknown fields are kept rather than dropped or reported; `managedFields` are not kept.
 //! - Immutable ConfigMaps and Secrets can be changed, and the syntax of labels and annotations is not checked.
 //! - A namespace is emptied at once instead of by a controller, and there is no garbage collection of dependents.
+#![doc = include_str!("docs/differences.md")]
 
 /// The snippet of the README is compiled and run too.
 #[cfg(doctest)]

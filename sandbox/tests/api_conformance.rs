@@ -26,6 +26,8 @@
 mod compare;
 #[path = "support/control_plane.rs"]
 mod control_plane;
+#[path = "api_conformance/fuzz.rs"]
+mod fuzz;
 #[path = "api_conformance/known.rs"]
 mod known;
 #[path = "api_conformance/normal.rs"]
@@ -46,8 +48,17 @@ use std::time::Instant;
 use control_plane::ControlPlane;
 use kube_sandbox::Sandbox;
 use player::Player;
+use proptest::{collection::vec, prelude::*, sample::select};
 use recording::Recordings;
 use script::Case;
+
+/// A number from the environment.
+fn number<T: std::str::FromStr>(name: &str, default: T) -> T {
+    let value = std::env::var(name).ok();
+    value
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(default)
+}
 
 /// Plays a case on a sandbox of its own; while time is paused, watches with a time-out end at once.
 async fn play_on_sandbox(case: &Case) -> Vec<serde_json::Value> {
@@ -131,10 +142,6 @@ async fn both_agree(real: &mut Player, case: &Case) -> Vec<String> {
 #[tokio::test]
 #[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
 async fn random_sequences_are_answered_like_kube_apiserver() {
-    let number = |name: &str, default| {
-        let value = std::env::var(name).ok();
-        value.map_or(default, |value| value.parse().expect("a number"))
-    };
     let first = number("SEED", 0);
     let plane = ControlPlane::start().await;
     let mut real = Player::new(plane.client().await);
@@ -149,4 +156,24 @@ async fn random_sequences_are_answered_like_kube_apiserver() {
         panic!("{}\n{failures}", shortest.text());
     }
     println!("random sequences took {:?}", start.elapsed());
+}
+
+/// `TRIES=100000` tries more.
+#[test]
+fn requests_with_flaws_are_answered_or_refused() {
+    let cases = script::read();
+    let tries = number("TRIES", 2000);
+    let flaws = vec(vec(fuzz::flaw(), 0..3), 1..6);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    let config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(tries)
+    };
+    proptest!(config, |(case in select(cases), flaws in flaws)| {
+        runtime.block_on(fuzz::play(&case, &flaws));
+    });
 }
