@@ -58,6 +58,9 @@ impl Report {
         }
         for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
             self.steps += 1;
+            if found == expected {
+                continue;
+            }
             let expected = &as_mistake(expected);
             if found == expected || *found == without_managed_fields(found, expected) {
                 continue;

@@ -69,8 +69,9 @@ impl Symbols {
     fn replace(&mut self, key: &str, value: &mut Value) {
         match value {
             Value::Object(fields) => {
-                for (key, field) in fields {
-                    self.replace(key, field);
+                for (key, mut field) in std::mem::take(fields) {
+                    self.replace(&key, &mut field);
+                    fields.insert(self.replace_uids(&key), field);
                 }
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.replace(key, item)),

@@ -128,6 +128,9 @@ impl Play<'_> {
                 self.variables.set(name, text.to_owned());
             }
         }
+        for pointer in &request.ignore {
+            remove(&mut answer["body"], pointer);
+        }
         for only in &request.only {
             select(
                 &mut answer["body"],
@@ -232,6 +235,18 @@ fn describe(headers: &HeaderMap, answer: &mut Value) {
 fn read(bytes: &[u8]) -> Value {
     let text = || Value::String(String::from_utf8_lossy(bytes).into_owned());
     serde_json::from_slice(bytes).unwrap_or_else(|_| text())
+}
+
+fn remove(value: &mut Value, pointer: &str) {
+    let parts = pointer.rsplit_once('/');
+    let Some((parent, name)) =
+        parts.and_then(|(parent, name)| Some((value.pointer_mut(parent)?, name)))
+    else {
+        return;
+    };
+    if let Some(fields) = parent.as_object_mut() {
+        fields.remove(name);
+    }
 }
 
 /// Leaves only the wanted items in the list or map at a pointer.

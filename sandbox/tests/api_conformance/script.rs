@@ -18,6 +18,7 @@
 //! - `> through NAME` reads the events of a watch up to the first one about an object of that name.
 //! - `> open NAME` leaves a watch open; a later paragraph `READ NAME 3` reads events from it.
 //! - `> until 200` repeats the request until that code comes, for what kube-apiserver does in the background.
+//! - `> ignore /pointer` leaves a value of the body out, which kube-apiserver changes in the background.
 //! - `> only /pointer/to/list key=one,two` compares only the items of the list whose field has one of the values, or, with
 //!   `*` as the key, the fields of a map with these names; in the pointer, `*` stands for every item.
 //!
@@ -57,6 +58,8 @@ pub(crate) struct Request {
     /// Variables and the pointers to their values.
     pub(crate) keep: Vec<(String, String)>,
     pub(crate) only: Vec<Only>,
+    /// Pointers to what is not compared.
+    pub(crate) ignore: Vec<String>,
     pub(crate) events: Option<usize>,
     pub(crate) through: Option<String>,
     pub(crate) open: Option<String>,
@@ -195,6 +198,7 @@ impl Request {
         match word {
             "events" => self.events = Some(rest.parse().expect("a count")),
             "through" => self.through = Some(rest.to_owned()),
+            "ignore" => self.ignore.push(rest.to_owned()),
             "open" => self.open = Some(rest.to_owned()),
             "until" => self.until = Some(rest.parse().expect("a code")),
             "only" => {
