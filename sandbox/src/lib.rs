@@ -30,8 +30,8 @@
 //! - Kinds: Namespace, Node, Pod, Service, ServiceAccount, ConfigMap, Secret, Event (`v1` and `events.k8s.io/v1`), Lease,
 //!   StatefulSet, Deployment, ControllerRevision, PodDisruptionBudget, the RBAC kinds and CustomResourceDefinition.
 //! - Verbs: get, list, watch, create, update, patch (JSON, merge and strategic merge patch), delete, deletecollection; dry runs.
-//! - The subresources `status`, with generations that count changes of the spec, `pods/log` (see [`ContainerLogs`]) and
-//!   `finalize` of namespaces.
+//! - The subresources `status`, with generations that count changes of the spec, `scale`, `pods/log` (see
+//!   [`ContainerLogs`]), `pods/eviction`, `serviceaccounts/token` and `finalize` of namespaces.
 //! - Label selectors; field selectors for `metadata.name` and `metadata.namespace`.
 //! - Watches from any version that is still kept, bookmarks, streaming lists, `410 Gone`; see [`SandboxBuilder::history`].
 //! - Lists in pages, and of any version that is still kept.
@@ -50,7 +50,7 @@
 //! user, come and go at run time, and are reproducible from a seed.
 //!
 //! # What is missing
-//! - The subresource `scale`, server-side apply (415), tables, custom resources, protobuf bodies
+//! - Server-side apply (415), tables, custom resources, protobuf bodies
 //!   (which `kubectl create configmap` and its like send) and YAML bodies.
 //! - Users and their rights, admission beyond namespaces, quotas, expiry of Events.
 //! - Unknown fields are kept rather than dropped or reported; `managedFields` are not kept.
@@ -69,6 +69,7 @@ mod decode;
 mod discovery;
 mod faults;
 mod kinds;
+mod label_selector;
 mod logs;
 mod meta;
 mod patch;

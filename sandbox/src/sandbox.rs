@@ -130,7 +130,7 @@ impl Sandbox {
 
     /// The present, as it goes into objects: in seconds.
     pub(crate) fn timestamp(&self) -> String {
-        self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        in_seconds(self.now())
     }
 }
 
@@ -158,6 +158,11 @@ where
         let sandbox = self.clone();
         Box::pin(async move { Ok(service::answer(sandbox, request).await) })
     }
+}
+
+/// A time, as it goes into objects.
+pub(crate) fn in_seconds(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 // === impl SandboxBuilder ===

@@ -28,9 +28,9 @@ pub(crate) const BODY_LIMIT: usize = 3 * 1024 * 1024;
 /// An API request, read completely.
 pub(crate) struct ApiRequest {
     pub method: Method,
-    headers: HeaderMap,
+    pub headers: HeaderMap,
     pub query: Query,
-    body: Bytes,
+    pub body: Bytes,
     /// What the reader is shown, when that is not the present.
     horizon: Option<Horizon>,
 }
@@ -85,7 +85,12 @@ pub(crate) fn handle(
 
 /// The reply that refuses a request.
 pub(crate) fn refuse(error: &ApiError) -> Response<Body> {
-    json_reply(error.code, &error.to_json())
+    let mut reply = json_reply(error.code, &error.to_json());
+    if let Some(seconds) = error.retry_after() {
+        let value = header::HeaderValue::from(seconds);
+        reply.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    reply
 }
 
 fn route(
@@ -282,9 +287,19 @@ impl ApiRequest {
     }
 
     /// The form in which the client wants to see objects.
-    fn view(&self, sandbox: &Sandbox, kind: &Arc<Kind>) -> Result<View, ApiError> {
+    pub(crate) fn view(&self, sandbox: &Sandbox, kind: &Arc<Kind>) -> Result<View, ApiError> {
         let include = self.query.get("includeObject").unwrap_or_default();
         View::negotiate(kind, &self.headers, include, sandbox.clock())
+    }
+
+    /// The object in the body.
+    pub(crate) fn object(&self, kind: &Kind) -> Result<Value, ApiError> {
+        decode::object(kind, self.json()?)
+    }
+
+    /// The object that a patch has made.
+    pub(crate) fn admit(&self, kind: &Kind, object: Value) -> Result<Value, ApiError> {
+        decode::admit(kind, object)
     }
 
     pub(crate) fn call(
@@ -305,7 +320,7 @@ impl ApiRequest {
     }
 
     /// The media type of the body, without parameters; none means JSON.
-    fn media_type(&self) -> &str {
+    pub(crate) fn media_type(&self) -> &str {
         let header = self
             .headers
             .get(header::CONTENT_TYPE)
@@ -330,11 +345,17 @@ impl ApiRequest {
         let options: Value = serde_json::from_slice(self.json()?).map_err(|error| {
             ApiError::bad_request(format!("cannot decode DeleteOptions: {error}"))
         })?;
-        let condition = |field: &str| options["preconditions"][field].as_str().map(str::to_owned);
-        let (uid, version) = (condition("uid"), condition("resourceVersion"));
-        let by_body = query::check_dry_run(options["dryRun"][0].as_str())?;
-        Ok((Preconditions { uid, version }, by_query || by_body))
+        let (only_if, by_body) = read_delete_options(&options)?;
+        Ok((only_if, by_query || by_body))
     }
+}
+
+/// The preconditions and the dry run of `DeleteOptions`.
+pub(crate) fn read_delete_options(options: &Value) -> Result<(Preconditions, bool), ApiError> {
+    let condition = |field: &str| options["preconditions"][field].as_str().map(str::to_owned);
+    let (uid, version) = (condition("uid"), condition("resourceVersion"));
+    let dry_run = query::check_dry_run(options["dryRun"][0].as_str())?;
+    Ok((Preconditions { uid, version }, dry_run))
 }
 
 /// Refuses to answer for a version that does not exist yet.
@@ -360,7 +381,7 @@ pub(crate) fn empty(code: StatusCode) -> Response<Body> {
     response
 }
 
-fn object_reply(code: StatusCode, body: Bytes) -> Response<Body> {
+pub(crate) fn object_reply(code: StatusCode, body: Bytes) -> Response<Body> {
     reply(code, "application/json", body)
 }
 

@@ -121,6 +121,16 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "Conflict", message).about(&kind.group, &kind.kind, name)
     }
 
+    /// A conflict over something that is not a served kind.
+    pub(crate) fn foreign_conflict(group: &str, kind: &str, name: &str, why: &str) -> Self {
+        let resource = match group {
+            "" => kind.to_owned(),
+            group => format!("{kind}.{group}"),
+        };
+        let message = format!("Operation cannot be fulfilled on {resource} {name:?}: {why}");
+        Self::new(StatusCode::CONFLICT, "Conflict", message).about(group, kind, name)
+    }
+
     pub(crate) fn stale(kind: &Kind, name: &str) -> Self {
         let why = "the object has been modified; please apply your changes to the latest version and try again";
         Self::conflict(kind, name, why)
@@ -255,6 +265,19 @@ impl ApiError {
         error
     }
 
+    /// An eviction that a PodDisruptionBudget does not allow.
+    pub(crate) fn budget(why: &str, retry_after: u32) -> Self {
+        let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
+        let cause = json!({"reason": "DisruptionBudget", "message": why});
+        let mut details = json!({"causes": [cause]});
+        if retry_after > 0 {
+            details["retryAfterSeconds"] = json!(retry_after);
+        }
+        error.details = Some(details);
+        error
+    }
+
     /// A refusal with a code of one's own; Kubernetes has a reason for most.
     pub(crate) fn with_code(code: StatusCode) -> Self {
         let (reason, message) = match code.as_u16() {
@@ -315,6 +338,11 @@ impl ApiError {
             "RequestEntityTooLarge",
             message,
         )
+    }
+
+    /// After how many seconds a client should come again, if it should.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        self.details.as_ref()?["retryAfterSeconds"].as_u64()
     }
 
     /// The `Status` object.

@@ -1,7 +1,7 @@
 //! The kinds of workloads.
 
 use super::{
-    Generation, Kind, Shape,
+    Generation, Kind, ScaleFields, Shape,
     Subresource::{Scale, Status},
     texts,
 };
@@ -24,6 +24,7 @@ fn deployment() -> Kind {
         short_names: texts(["deploy"]),
         categories: texts(["all"]),
         subresources: vec![Scale, Status],
+        scale: Some(ScaleFields::of_workloads()),
         generation: Generation::SpecAndAnnotations,
         kept_by_status: &["labels"],
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
@@ -36,6 +37,7 @@ fn stateful_set() -> Kind {
         short_names: texts(["sts"]),
         categories: texts(["all"]),
         subresources: vec![Scale, Status],
+        scale: Some(ScaleFields::of_workloads()),
         generation: Generation::Spec,
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         ..Kind::new(GROUP, "v1", "StatefulSet", "statefulsets")

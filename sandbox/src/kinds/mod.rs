@@ -11,6 +11,7 @@ mod events;
 mod policy;
 mod rbac;
 mod registry;
+mod scale;
 mod subresource;
 mod version;
 
@@ -18,7 +19,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde_json::Value;
 
-pub(crate) use self::{registry::Registry, subresource::Subresource};
+pub(crate) use self::{registry::Registry, scale::ScaleFields, subresource::Subresource};
 use crate::{
     rules::MetadataRules,
     schema::{Schemas, Type},
@@ -55,6 +56,8 @@ pub(crate) struct Kind {
     pub delete_collection: bool,
     /// In the order of their names.
     pub subresources: Vec<Subresource>,
+    /// What the subresource `scale` shows.
+    pub scale: Option<ScaleFields>,
     /// Which changes `metadata.generation` counts.
     pub generation: Generation,
     /// Whether a new object keeps the status that it comes with.
@@ -136,6 +139,7 @@ impl Kind {
             unconditional_update: true,
             delete_collection: true,
             subresources: Vec::new(),
+            scale: None,
             generation: Generation::Never,
             created_with_status: false,
             kept_by_status: &[],
@@ -147,6 +151,21 @@ impl Kind {
             type_name: format!("io.k8s.api.{package}.{version}.{kind}").into(),
             schemas: None,
         }
+    }
+
+    /// What the subresource `scale` is made of; there are no such objects by themselves.
+    pub(crate) fn scale() -> Self {
+        Self::new("autoscaling", "v1", "Scale", "scale")
+    }
+
+    /// What evicts a Pod.
+    pub(crate) fn eviction() -> Self {
+        Self::new("policy", "v1", "Eviction", "eviction")
+    }
+
+    /// What asks for credentials of a ServiceAccount.
+    pub(crate) fn token_request() -> Self {
+        Self::new("authentication.k8s.io", "v1", "TokenRequest", "token")
     }
 
     /// `v1` or `group/version`.

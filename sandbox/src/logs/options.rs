@@ -61,7 +61,7 @@ impl LogOptions {
         match self.since_seconds {
             Some(_) if self.since_time.is_some() => {
                 let why = "at most one of `sinceTime` or `sinceSeconds` may be specified";
-                errors.push(FieldError::forbidden("", why));
+                errors.push(FieldError::forbidden("[]", why));
             }
             Some(seconds) if seconds < 1 => {
                 let seconds = json!(seconds);

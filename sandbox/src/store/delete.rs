@@ -112,7 +112,8 @@ impl Store {
 // === impl Preconditions ===
 
 impl Preconditions {
-    fn check(&self, kind: &Kind, name: &str, object: &Value) -> Result<(), ApiError> {
+    /// Refuses an object that is not the one that is meant.
+    pub(crate) fn check(&self, kind: &Kind, name: &str, object: &Value) -> Result<(), ApiError> {
         let uid = meta::text(object, "uid");
         if let Some(wanted) = self.uid.as_deref().filter(|wanted| *wanted != uid) {
             let why = format!(

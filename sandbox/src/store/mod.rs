@@ -184,6 +184,13 @@ impl Store {
         }
     }
 
+    /// The present objects of a kind in a namespace.
+    pub(crate) fn objects(&self, kind: &Kind, namespace: &str) -> Vec<Arc<Object>> {
+        let shelf = self.shelves.get(&kind.shelf).into_iter();
+        let objects = shelf.flat_map(|shelf| shelf.within(namespace));
+        objects.map(|(_, object)| object.clone()).collect()
+    }
+
     fn find(&self, kind: &Kind, key: &Key) -> Option<Arc<Object>> {
         self.shelves.get(&kind.shelf)?.objects.get(key).cloned()
     }

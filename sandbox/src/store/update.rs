@@ -74,7 +74,7 @@ impl Store {
         }
         meta::carry(&mut new, "namespace", stored);
         isolation::isolate(kind, call.part, &mut new, stored);
-        if call.part.is_none() {
+        if matches!(call.part, None | Some(Subresource::Scale)) {
             (kind.prepare)(&mut new, Some(stored));
         }
         isolation::count(kind, &mut new, stored);

@@ -1,7 +1,10 @@
 //! Paths behind an object that are not the object itself: actions, and views of another kind.
 
 mod binding;
+mod eviction;
 mod log;
+mod scale;
+mod token;
 
 use http::{Method, Response};
 
@@ -21,6 +24,9 @@ pub(crate) fn answer(
 ) -> Result<Response<Body>, ApiError> {
     match (subresource, &request.method) {
         (Subresource::Binding, &Method::POST) => binding::bind(sandbox, request, target),
+        (Subresource::Eviction, &Method::POST) => eviction::evict(sandbox, request, target),
+        (Subresource::Scale, _) => scale::answer(sandbox, request, target),
+        (Subresource::Token, &Method::POST) => token::issue(sandbox, request, target),
         (Subresource::Log, &Method::GET) => log::read(sandbox, request, target),
         _ => Err(ApiError::method_not_allowed()),
     }
