@@ -404,15 +404,19 @@ impl FieldError {
 
     /// A value that is none of those that are known.
     pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
+        Self::unsupported_form(field, &value.to_string(), supported)
+    }
+
+    /// As [`unsupported`](Self::unsupported), about a value in a form of its own.
+    pub(crate) fn unsupported_form(
+        field: impl Into<String>,
+        value: &str,
+        supported: &[&str],
+    ) -> Self {
         let supported: Vec<_> = supported.iter().map(|one| format!("{one:?}")).collect();
         let why = format!("supported values: {}", supported.join(", "));
-        Self::about_value(
-            field,
-            "FieldValueNotSupported",
-            "Unsupported value",
-            value,
-            &why,
-        )
+        let what = format!("Unsupported value: {value}");
+        Self::new(field, "FieldValueNotSupported", &what, &why)
     }
 
     /// A value of more than `limit` bytes, which is not repeated.

@@ -5,6 +5,7 @@ use super::{
     Subresource::{Scale, Status},
     texts,
 };
+use crate::rules::{self, MetadataRules, NameForm, Repeats};
 
 const GROUP: &str = "apps";
 
@@ -15,6 +16,7 @@ pub(super) fn kinds() -> Vec<Kind> {
 fn controller_revision() -> Kind {
     Kind {
         shape: &[("revision", Shape::Int)],
+        validate: rules::validate_controller_revision,
         ..Kind::new(GROUP, "v1", "ControllerRevision", "controllerrevisions")
     }
 }
@@ -28,6 +30,10 @@ fn deployment() -> Kind {
         generation: Generation::SpecAndAnnotations,
         kept_by_status: &["labels"],
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        metadata: MetadataRules::of(NameForm::Subdomain, Repeats::Change),
+        default: rules::default_deployment,
+        prepare: rules::prepare_deployment,
+        validate: rules::validate_deployment,
         ..Kind::new(GROUP, "v1", "Deployment", "deployments")
     }
 }
@@ -40,6 +46,10 @@ fn stateful_set() -> Kind {
         scale: Some(ScaleFields::of_workloads()),
         generation: Generation::Spec,
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        metadata: MetadataRules::of(NameForm::Label, Repeats::Change),
+        default: rules::default_stateful_set,
+        prepare: rules::prepare_stateful_set,
+        validate: rules::validate_stateful_set,
         ..Kind::new(GROUP, "v1", "StatefulSet", "statefulsets")
     }
 }

@@ -51,6 +51,7 @@ fn node() -> Kind {
         subresources: vec![Status],
         created_with_status: true,
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        prepare: rules::prepare_node,
         ..Kind::new("", "v1", "Node", "nodes")
     }
 }
@@ -63,6 +64,9 @@ fn pod() -> Kind {
         generation: Generation::Spec,
         kept_by_status: &["ownerReferences"],
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        default: rules::default_pod,
+        prepare: rules::prepare_pod,
+        validate: rules::validate_pod,
         ..Kind::new("", "v1", "Pod", "pods")
     }
 }
@@ -87,6 +91,11 @@ fn service() -> Kind {
         create_on_update: true,
         subresources: vec![Status],
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        metadata: MetadataRules::of(NameForm::Label, Repeats::Change),
+        default: rules::default_service,
+        prepare: rules::prepare_service,
+        claim: rules::claim_addresses,
+        validate: rules::validate_service,
         ..Kind::new("", "v1", "Service", "services")
     }
 }

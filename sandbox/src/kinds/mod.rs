@@ -70,6 +70,8 @@ pub(crate) struct Kind {
     pub default: fn(&mut Value),
     /// Fills in what the server decides, given the new state and the one that it replaces.
     pub prepare: fn(&mut Value, Option<&Value>),
+    /// Gives an object what no two of its kind can have, given all others; says what is not to be had.
+    pub claim: fn(&mut Value, &mut dyn Iterator<Item = &Value>) -> Vec<FieldError>,
     /// The rules beyond types, given the new state and the one that it replaces.
     pub validate: fn(&Value, Option<&Value>) -> Vec<FieldError>,
     /// How `kubectl get` shows its objects.
@@ -146,6 +148,7 @@ impl Kind {
             shape: &[],
             default: |_| {},
             prepare: |_, _| {},
+            claim: |_, _| Vec::new(),
             validate: |_, _| Vec::new(),
             printer: Printer::of(group, plural),
             type_name: format!("io.k8s.api.{package}.{version}.{kind}").into(),

@@ -22,6 +22,12 @@ impl<'a> At<'a> {
         Self { path, value }
     }
 
+    /// The same value under another path.
+    pub(crate) fn renamed(&self, path: &str) -> Self {
+        let path = path.to_owned();
+        Self { path, ..*self }
+    }
+
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
@@ -41,19 +47,21 @@ impl<'a> At<'a> {
     }
 
     /// The items of a list; none when it is missing.
-    pub(crate) fn items(&self) -> impl Iterator<Item = Self> {
+    pub(crate) fn items(&self) -> impl Iterator<Item = Self> + use<'a> {
+        let path = self.path.clone();
         let items = self.value.as_array().into_iter().flatten().enumerate();
-        items.map(|(index, value)| Self {
-            path: format!("{}[{index}]", self.path),
+        items.map(move |(index, value)| Self {
+            path: format!("{path}[{index}]"),
             value,
         })
     }
 
     /// The entries of a map with their keys; none when it is missing.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a str, Self)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'a> {
+        let path = self.path.clone();
         let entries = self.value.as_object().into_iter().flatten();
-        entries.map(|(key, value)| {
-            let path = format!("{}[{key}]", self.path);
+        entries.map(move |(key, value)| {
+            let path = format!("{path}[{key}]");
             (key.as_str(), Self { path, value })
         })
     }

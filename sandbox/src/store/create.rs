@@ -59,7 +59,11 @@ impl Store {
         (kind.prepare)(&mut new, None);
 
         let errors = (kind.validate)(&new, None);
-        let errors = kind.metadata.check_new(&new, errors);
+        let mut errors = kind.metadata.check_new(&new, errors);
+        let key = Key::new(&call.namespace, &name);
+        if errors.is_empty() {
+            errors = (kind.claim)(&mut new, &mut self.others(kind, &key));
+        }
         if !errors.is_empty() {
             return Err(ApiError::invalid(
                 kind.stored_group(),
@@ -68,7 +72,6 @@ impl Store {
                 &errors,
             ));
         }
-        let key = Key::new(&call.namespace, &name);
         if let Some(old) = self.find(kind, &key) {
             let refuse = if meta::is_deleting(old.value()) {
                 ApiError::still_exists

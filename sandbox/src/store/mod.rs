@@ -195,6 +195,14 @@ impl Store {
         self.shelves.get(&kind.shelf)?.objects.get(key).cloned()
     }
 
+    /// All objects of a kind but the one at this place.
+    fn others(&self, kind: &Kind, key: &Key) -> impl Iterator<Item = &Value> {
+        let shelf = self.shelves.get(&kind.shelf);
+        let objects = shelf.into_iter().flat_map(|shelf| &shelf.objects);
+        let others = objects.filter(move |(other, _)| *other != key);
+        others.map(|(_, object)| object.value())
+    }
+
     /// Stores a new state under the next version.
     fn put(&mut self, kind: &Kind, key: Key, mut value: Value) -> Arc<Object> {
         self.version += 1;

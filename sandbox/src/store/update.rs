@@ -80,10 +80,13 @@ impl Store {
         isolation::count(kind, &mut new, stored);
 
         let errors = (kind.validate)(&new, Some(stored));
-        let errors = kind.metadata.check_change(&new, stored, errors);
+        let mut errors = kind.metadata.check_change(&new, stored, errors);
+        if errors.is_empty() {
+            errors = (kind.claim)(&mut new, &mut self.others(kind, &key));
+        }
         if !errors.is_empty() {
             return Err(ApiError::invalid(
-                &kind.group,
+                kind.stored_group(),
                 &kind.kind,
                 &key.name,
                 &errors,
