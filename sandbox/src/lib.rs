@@ -36,7 +36,10 @@
 //! - Watches from any version that is still kept, bookmarks, streaming lists, `410 Gone`; see [`SandboxBuilder::history`].
 //! - Lists in pages, and of any version that is still kept.
 //! - Finalizers, and namespaces that take their contents with them.
-//! - Discovery in both forms, with subresources and groups in the order of kube-apiserver, metadata-only replies, and as much of OpenAPI as `kubectl create -f` asks for.
+//! - Users with their rights: the token of a service account is held to the stored roles and bindings, other tokens are
+//!   administrators; impersonation, and the reviews that `kubectl auth` asks for. See [`Sandbox::client_for`].
+//! - Discovery in both forms, with subresources and groups in the order of kube-apiserver, metadata-only replies, and as
+//!   much of OpenAPI as `kubectl create -f` asks for.
 //!
 //! # What is exact
 //! One counter numbers all writes. A watch delivers each event after its version once and in order, and nothing is lost
@@ -52,7 +55,7 @@
 //! # What is missing
 //! - Server-side apply (415), tables, custom resources, protobuf bodies
 //!   (which `kubectl create configmap` and its like send) and YAML bodies.
-//! - Users and their rights, admission beyond namespaces, quotas, expiry of Events.
+//! - Admission beyond namespaces, quotas, expiry of Events.
 //! - Unknown fields are kept rather than dropped or reported; `managedFields` are not kept.
 //! - Immutable ConfigMaps and Secrets can be changed, and the syntax of labels and annotations is not checked.
 //! - A namespace is emptied at once instead of by a controller, and there is no garbage collection of dependents.
@@ -63,6 +66,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod auth;
 mod clock;
 mod continuation;
 mod decode;

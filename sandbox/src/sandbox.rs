@@ -13,15 +13,16 @@ use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tower::{BoxError, Service};
+use tower::{BoxError, Service, ServiceExt};
 
 use crate::{
+    auth::{Claimed, bootstrap},
     clock::Clock,
     kinds::Registry,
     logs::{ContainerLogs, Logs},
     server::Server,
     service,
-    store::{Call, Store},
+    store::Store,
 };
 
 /// The body of a reply: one piece, or the lines of a watch.
@@ -81,6 +82,37 @@ impl Sandbox {
     #[must_use]
     pub fn client(&self) -> kube::Client {
         kube::Client::new(self.clone(), "default")
+    }
+
+    /// The same for a user with a name.
+    ///
+    /// `system:serviceaccount:<namespace>:<name>` has the rights of that service account, as the stored roles and
+    /// bindings give them; all others are administrators.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::{Api, api::ListParams};
+    ///
+    /// let sandbox = kube_sandbox::Sandbox::new();
+    /// let keeper = sandbox.client_for("system:serviceaccount:zoo:keeper");
+    /// let maps: Api<ConfigMap> = Api::namespaced(keeper, "zoo");
+    /// let refused = maps.list(&ListParams::default()).await;
+    /// assert!(matches!(refused, Err(kube::Error::Api(status)) if status.is_forbidden()));
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, which every [`kube::Client`] needs.
+    #[must_use]
+    pub fn client_for(&self, user: &str) -> kube::Client {
+        let user = Claimed(user.to_owned());
+        let service = self.clone().map_request(move |mut request: Request<_>| {
+            request.extensions_mut().insert(user.clone());
+            request
+        });
+        kube::Client::new(service, "default")
     }
 
     /// Serves HTTP/1.1 on `listener` until the [`Server`] is dropped or shut down.
@@ -194,19 +226,23 @@ impl SandboxBuilder {
                 clock,
             }),
         };
-        let call = Call {
-            kind: sandbox.registry().namespace(),
-            part: None,
-            namespace: String::new(),
-            now: sandbox.timestamp(),
-            dry_run: false,
-        };
+        let now = sandbox.timestamp();
+        let mut store = sandbox.store();
+        let namespace = store.registry().namespace();
         for name in NAMESPACES {
-            let created = sandbox
-                .store()
-                .create(&call, json!({"metadata": {"name": name}}));
-            debug_assert!(created.is_ok(), "a fresh store takes the namespace {name}");
+            let mut object = json!({"metadata": {"name": name}});
+            (namespace.prepare)(&mut object, None);
+            store.seed(&namespace, object, &now);
         }
+        for (plural, object) in bootstrap::objects() {
+            let kind = store
+                .registry()
+                .find("rbac.authorization.k8s.io", "v1", plural);
+            if let Some(kind) = kind {
+                store.seed(&kind, object.clone(), &now);
+            }
+        }
+        drop(store);
         sandbox
     }
 }

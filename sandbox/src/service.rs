@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tower::BoxError;
 
 use crate::{
+    auth::{self, User},
     decode, discovery,
     kinds::{Kind, Subresource},
     patch::{Form, Patch},
@@ -16,7 +17,7 @@ use crate::{
     query::{self, Query},
     sandbox::{Body, Sandbox},
     status::ApiError,
-    store::{Call, Deleted, Intent, Preconditions},
+    store::{Call, Deleted, Intent, Object, Preconditions},
     subresources,
     view::{self, View},
     watch::{self, Horizon},
@@ -27,6 +28,7 @@ pub(crate) const BODY_LIMIT: usize = 3 * 1024 * 1024;
 
 /// An API request, read completely.
 pub(crate) struct ApiRequest {
+    user: User,
     pub method: Method,
     pub headers: HeaderMap,
     pub query: Query,
@@ -99,9 +101,11 @@ fn route(
     body: Bytes,
     horizon: Option<Horizon>,
 ) -> Result<Response<Body>, ApiError> {
+    let user = auth::admit(&*sandbox.store(), &parts)?;
     let registry = sandbox.registry();
     let route = Route::parse(&registry, parts.uri.path()).ok_or_else(ApiError::unknown_path)?;
     let request = ApiRequest {
+        user,
         query: Query::parse(parts.uri.query().unwrap_or_default()),
         method: parts.method,
         headers: parts.headers,
@@ -175,6 +179,18 @@ impl ApiRequest {
     ) -> Result<Response<Body>, ApiError> {
         let view = self.view(sandbox, kind)?;
         let everywhere = kind.namespaced && namespace.is_none();
+        if let Some(review) = kind.review {
+            if self.method != Method::POST || everywhere {
+                return Err(ApiError::method_not_allowed());
+            }
+            let (body, now) = (decode::object(kind, self.json()?)?, sandbox.timestamp());
+            let namespace = namespace.unwrap_or_default();
+            let answer = review.answer(&*sandbox.store(), &self.user, &namespace, body, &now)?;
+            return Ok(object_reply(
+                StatusCode::CREATED,
+                view.object(&Object::new(answer)),
+            ));
+        }
         match self.method {
             Method::GET => self.list(sandbox, kind, namespace, view),
             Method::POST if !everywhere => {
@@ -314,6 +330,7 @@ impl ApiRequest {
             kind,
             part: None,
             namespace,
+            user: self.user.clone(),
             now,
             dry_run,
         }

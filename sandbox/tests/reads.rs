@@ -226,6 +226,8 @@ async fn discovery_finds_every_kind_in_both_forms() {
             "",
             "apiextensions.k8s.io",
             "apps",
+            "authentication.k8s.io",
+            "authorization.k8s.io",
             "coordination.k8s.io",
             "events.k8s.io",
             "policy",

@@ -1,11 +1,12 @@
 //! What a request asks for, as rules select it.
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{Method, Request};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
+    auth,
     kinds::{Kind, Registry, Subresource},
     path::Route,
     query::Query,
@@ -80,7 +81,10 @@ impl ApiCall {
     pub(super) fn of(registry: &Registry, request: &Request<Bytes>, user: Option<&str>) -> Self {
         let mut call = Self {
             at: Instant::now(),
-            user: user.unwrap_or_else(|| bearer(request)).to_owned(),
+            user: user
+                .or_else(|| auth::bearer(request.headers()))
+                .unwrap_or_default()
+                .to_owned(),
             verb: Verb::Get,
             kind: String::new(),
             resource: String::new(),
@@ -134,13 +138,6 @@ impl ApiCall {
     pub(super) fn is_about_objects(&self) -> bool {
         !self.kind.is_empty()
     }
-}
-
-fn bearer(request: &Request<Bytes>) -> &str {
-    let header = request.headers().get(header::AUTHORIZATION);
-    let text = header.and_then(|header| header.to_str().ok());
-    text.and_then(|text| text.strip_prefix("Bearer "))
-        .unwrap_or_default()
 }
 
 fn watches(request: &Request<Bytes>) -> bool {

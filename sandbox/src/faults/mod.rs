@@ -36,6 +36,7 @@ pub use self::{
     rule::{End, Fault, Outage, Rule, RuleId, StoreDown},
 };
 use crate::{
+    auth::Claimed,
     sandbox::{Body, Sandbox},
     server::Server,
     service,
@@ -88,7 +89,7 @@ impl Faults {
         }
     }
 
-    /// A client of `user` whose requests have the faults; its default namespace is `default`.
+    /// A client of `user` whose requests have the faults, otherwise like [`Sandbox::client_for`].
     ///
     /// # Panics
     /// Outside of a tokio runtime, which every [`kube::Client`] needs.
@@ -193,7 +194,12 @@ where
         let Self { faults, user } = self.clone();
         Box::pin(async move {
             let request = match service::read(request).await {
-                Ok(request) => request,
+                Ok(mut request) => {
+                    if let Some(user) = user.clone() {
+                        request.extensions_mut().insert(Claimed(user));
+                    }
+                    request
+                }
                 Err(error) => return Ok(service::refuse(&error)),
             };
             let call = ApiCall::of(&faults.sandbox.registry(), &request, user.as_deref());

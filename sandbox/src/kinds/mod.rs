@@ -11,6 +11,7 @@ mod events;
 mod policy;
 mod rbac;
 mod registry;
+mod reviews;
 mod scale;
 mod subresource;
 mod version;
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 pub(crate) use self::{registry::Registry, scale::ScaleFields, subresource::Subresource};
 use crate::{
+    auth::Review,
     rules::MetadataRules,
     schema::{Schemas, Type},
     status::FieldError,
@@ -64,6 +66,8 @@ pub(crate) struct Kind {
     pub created_with_status: bool,
     /// The fields of the metadata that a write to the status leaves alone.
     pub kept_by_status: &'static [&'static str],
+    /// The question that its objects ask; nothing of such a kind is kept.
+    pub review: Option<Review>,
     /// The types of fields, by dotted path; fields that are not listed may hold anything.
     pub shape: &'static [(&'static str, Shape)],
     /// Fills in what a client may leave out.
@@ -145,6 +149,7 @@ impl Kind {
             generation: Generation::Never,
             created_with_status: false,
             kept_by_status: &[],
+            review: None,
             shape: &[],
             default: |_| {},
             prepare: |_, _| {},
@@ -235,6 +240,9 @@ impl Kind {
 
     /// The verbs that discovery announces.
     pub(crate) fn verbs(&self) -> Vec<&'static str> {
+        if self.review.is_some() {
+            return vec!["create"];
+        }
         let all = [
             "create",
             "delete",

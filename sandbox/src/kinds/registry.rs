@@ -3,7 +3,8 @@
 use std::{cmp::Reverse, sync::Arc};
 
 use super::{
-    Kind, apiextensions, apps, coordination, core, events, policy, rbac, version::precedence,
+    Kind, apiextensions, apps, coordination, core, events, policy, rbac, reviews,
+    version::precedence,
 };
 
 /// The served kinds, in the order of discovery.
@@ -24,6 +25,7 @@ impl Registry {
             core::kinds(),
             apps::kinds(),
             events::kinds(),
+            reviews::kinds(),
             policy::kinds(),
             rbac::kinds(),
             apiextensions::kinds(),

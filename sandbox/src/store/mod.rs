@@ -32,6 +32,7 @@ pub(crate) use self::{
     update::Intent,
 };
 use crate::{
+    auth::{Policy, User},
     kinds::{Kind, Registry, Subresource, Text},
     meta,
     status::ApiError,
@@ -59,6 +60,8 @@ pub(crate) struct Call {
     pub part: Option<Subresource>,
     /// Empty for kinds without namespaces.
     pub namespace: String,
+    /// Who writes.
+    pub user: User,
     /// The time, as it goes into the object.
     pub now: String,
     /// Whether to check and answer only.
@@ -269,6 +272,21 @@ impl Store {
         if meta::is_deleting(namespace.value()) && !held && self.contents(name).is_empty() {
             self.take(&kind, &key);
         }
+    }
+}
+
+impl Policy for Store {
+    fn role(&self, resource: &str, namespace: &str, name: &str) -> Option<Arc<Object>> {
+        let shelf = self.shelves.get(resource)?;
+        shelf.objects.get(&Key::new(namespace, name)).cloned()
+    }
+
+    fn bindings(&self, resource: &str, namespace: &str) -> Vec<Arc<Object>> {
+        let shelf = self.shelves.get(resource).into_iter();
+        shelf
+            .flat_map(|shelf| shelf.within(namespace))
+            .map(|(_, object)| object.clone())
+            .collect()
     }
 }
 

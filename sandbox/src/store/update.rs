@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Call, Key, Object, Store, isolation};
 use crate::{
+    auth,
     kinds::{Kind, Subresource},
     meta,
     status::{ApiError, FieldError},
@@ -73,6 +74,8 @@ impl Store {
             meta::carry(&mut new, "uid", stored);
         }
         meta::carry(&mut new, "namespace", stored);
+        let (user, namespace) = (&call.user, &call.namespace);
+        auth::check_escalation(self, user, kind, namespace, &new, Some(stored))?;
         isolation::isolate(kind, call.part, &mut new, stored);
         if matches!(call.part, None | Some(Subresource::Scale)) {
             (kind.prepare)(&mut new, Some(stored));
