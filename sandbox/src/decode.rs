@@ -176,7 +176,9 @@ fn tidy_metadata(object: &mut Value) {
         return;
     };
     fields.retain(|key, value| match value {
-        _ if key == "managedFields" || key == "selfLink" => false,
+        _ if key == "selfLink" => false,
+        // An empty list means something here.
+        _ if key == "managedFields" => true,
         Value::Object(map) => !map.is_empty(),
         Value::Array(list) => !list.is_empty(),
         Value::String(text) => !text.is_empty(),
@@ -194,7 +196,7 @@ mod tests {
         let kind = Registry::built_in().find("", "v1", "configmaps").unwrap();
         let sent = json!({
             "apiVersion": "v1", "kind": "ConfigMap", "data": null,
-            "metadata": {"name": "m", "labels": {}, "creationTimestamp": null, "managedFields": [{}], "selfLink": "x"},
+            "metadata": {"name": "m", "labels": {}, "creationTimestamp": null, "selfLink": "x"},
         });
         assert_eq!(
             admit(&kind, sent).unwrap(),

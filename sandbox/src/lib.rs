@@ -66,16 +66,19 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod apply;
 mod auth;
 mod clock;
 mod continuation;
 mod decode;
 mod discovery;
 mod faults;
+mod fields;
 mod kinds;
 mod label_selector;
 mod logs;
 mod meta;
+mod ownership;
 mod patch;
 mod path;
 mod query;

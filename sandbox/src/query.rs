@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::{
     continuation::Continuation,
+    ownership,
     selector::Selection,
     status::{ApiError, FieldError},
 };
@@ -42,6 +43,18 @@ pub(crate) enum At {
     NotOlderThan(u64),
     Exactly(u64),
 }
+
+/// The options of a write, as the API server calls them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Options {
+    Create,
+    Update,
+    Patch,
+    Apply,
+}
+
+/// The longest name of a field manager.
+const MANAGER_LIMIT: usize = 128;
 
 // === impl Query ===
 
@@ -84,6 +97,42 @@ impl Query {
             .map(|(_, stage)| stage.as_str());
         let first = stages.next();
         check_dry_run(first)
+    }
+
+    /// Checks what a write says about itself.
+    pub(crate) fn check_write(&self, options: Options) -> Result<(), ApiError> {
+        let manager = self.get("fieldManager").unwrap_or_default();
+        let mut errors = Vec::new();
+        match options {
+            Options::Apply if manager.is_empty() => {
+                let why = "is required for apply patch";
+                errors.push(FieldError::required("fieldManager", why));
+            }
+            Options::Patch if self.flag("force").is_some() => {
+                let why = "may not be specified for non-apply patch";
+                errors.push(FieldError::forbidden("force", why));
+            }
+            _ => {}
+        }
+        if manager.len() > MANAGER_LIMIT {
+            errors.push(FieldError::too_long("fieldManager", MANAGER_LIMIT));
+        }
+        for (place, letter) in manager.char_indices() {
+            if !ownership::is_printable(letter) {
+                let code = u32::from(letter);
+                let why = format!("invalid character U+{code:04X} (at position {place})");
+                errors.push(FieldError::invalid("fieldManager", &manager.into(), &why));
+            }
+        }
+        if errors.is_empty() {
+            return Ok(());
+        }
+        let kind = match options {
+            Options::Create => "CreateOptions",
+            Options::Update => "UpdateOptions",
+            Options::Patch | Options::Apply => "PatchOptions",
+        };
+        Err(ApiError::invalid("meta.k8s.io", kind, "", &errors))
     }
 
     /// The version that a get needs to see.

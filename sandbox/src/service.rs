@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use tower::BoxError;
 
 use crate::{
+    apply,
     auth::{self, User},
     decode, discovery,
     kinds::{Kind, Subresource},
+    ownership,
     patch::{Form, Patch},
     path::Route,
-    query::{self, Query},
+    query::{self, Options, Query},
     sandbox::{Body, Sandbox},
     status::ApiError,
     store::{Call, Deleted, Intent, Object, Preconditions},
@@ -194,6 +196,7 @@ impl ApiRequest {
         match self.method {
             Method::GET => self.list(sandbox, kind, namespace, view),
             Method::POST if !everywhere => {
+                self.query.check_write(Options::Create)?;
                 let body = decode::object(kind, self.json()?)?;
                 let call = self.call(
                     sandbox,
@@ -260,20 +263,26 @@ impl ApiRequest {
                 Ok(object_reply(StatusCode::OK, view.object(&object)))
             }
             Method::PUT => {
+                self.query.check_write(Options::Update)?;
                 let new = decode::object(kind, self.json()?)?;
                 let mut call = self.call(sandbox, kind.clone(), namespace, self.query.dry_run()?);
                 call.part = part;
                 let (object, created) =
                     sandbox.store().update(&call, name, new, Intent::Replace)?;
-                let code = if created {
-                    StatusCode::CREATED
-                } else {
-                    StatusCode::OK
-                };
-                Ok(object_reply(code, view.object(&object)))
+                Ok(object_reply(written(created), view.object(&object)))
+            }
+            Method::PATCH if self.media_type() == apply::MEDIA_TYPE => {
+                self.query.check_write(Options::Apply)?;
+                let force = self.query.flag("force").unwrap_or_default();
+                let mut call = self.call(sandbox, kind.clone(), namespace, self.query.dry_run()?);
+                call.part = part;
+                let applied = apply::apply(&mut sandbox.store(), call, name, &self.body, force);
+                let (object, created) = applied?;
+                Ok(object_reply(written(created), view.object(&object)))
             }
             Method::PATCH => {
                 let form = Form::of(self.media_type(), kind)?;
+                self.query.check_write(Options::Patch)?;
                 let mut call = self.call(sandbox, kind.clone(), namespace, self.query.dry_run()?);
                 call.part = part;
                 let mut store = sandbox.store();
@@ -333,7 +342,22 @@ impl ApiRequest {
             user: self.user.clone(),
             now,
             dry_run,
+            manager: self.manager(),
+            decided: None,
         }
+    }
+
+    /// The name under which the client owns what it writes; most clients do not state one.
+    fn manager(&self) -> String {
+        let stated = self.query.get("fieldManager").unwrap_or_default();
+        if !stated.is_empty() {
+            return stated.to_owned();
+        }
+        let agent = self.headers.get(header::USER_AGENT);
+        let agent = agent.map_or_else(Default::default, |agent| {
+            String::from_utf8_lossy(agent.as_bytes())
+        });
+        ownership::manager_of(&agent)
     }
 
     /// The media type of the body, without parameters; none means JSON.
@@ -380,6 +404,14 @@ fn check_reached(asked: Option<u64>, current: u64) -> Result<(), ApiError> {
     match asked.filter(|asked| *asked > current) {
         Some(asked) => Err(ApiError::too_large_version(asked, current)),
         None => Ok(()),
+    }
+}
+
+fn written(created: bool) -> StatusCode {
+    if created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
     }
 }
 

@@ -173,6 +173,12 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized")
     }
 
+    /// An apply that would change what others own.
+    pub(crate) fn apply_conflict(message: String, causes: Vec<Value>) -> Self {
+        let error = Self::new(StatusCode::CONFLICT, "Conflict", message);
+        error.about("", "", "").with_causes(causes)
+    }
+
     /// Fields that the rules of the kind refuse.
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
         // The text says everything once; the causes repeat what several rules found.

@@ -8,6 +8,10 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Printed<'a>(pub &'a Value);
 
+/// A value as `%#v` prints it: as Go source.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Syntax<'a>(pub &'a Value);
+
 // === impl Printed ===
 
 impl fmt::Display for Printed<'_> {
@@ -28,6 +32,28 @@ impl fmt::Display for Printed<'_> {
                     .collect();
                 write!(f, "map[{}]", fields.join(" "))
             }
+        }
+    }
+}
+
+// === impl Syntax ===
+
+impl fmt::Display for Syntax<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Null => f.write_str("interface {}(nil)"),
+            Value::Array(items) => {
+                let items: Vec<_> = items.iter().map(|item| Self(item).to_string()).collect();
+                write!(f, "[]interface {{}}{{{}}}", items.join(", "))
+            }
+            Value::Object(fields) => {
+                let fields: Vec<_> = fields
+                    .iter()
+                    .map(|(key, value)| format!("{key:?}:{}", Self(value)))
+                    .collect();
+                write!(f, "map[string]interface {{}}{{{}}}", fields.join(", "))
+            }
+            other => write!(f, "{other}"),
         }
     }
 }

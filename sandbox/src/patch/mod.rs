@@ -1,6 +1,6 @@
 //! Patches: from the stored object to the one that replaces it.
 
-mod go;
+pub(crate) mod go;
 mod json;
 mod strategic;
 
@@ -122,7 +122,7 @@ fn merge(target: &mut Value, patch: &Map<String, Value>) {
     }
 }
 
-fn json_type(value: &Value) -> &'static str {
+pub(crate) fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

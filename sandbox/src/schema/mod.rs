@@ -1,8 +1,13 @@
 //! The types of the served kinds, as the OpenAPI description of Kubernetes has them.
 
-use std::sync::LazyLock;
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, OnceLock},
+};
 
 use serde_json::{Map, Value};
+
+use crate::fields::{Model, TypeRef};
 
 /// The schemas of the built-in kinds; see `openapi/README.md` for where the file is from.
 static KUBERNETES: LazyLock<Schemas> = LazyLock::new(|| {
@@ -10,6 +15,7 @@ static KUBERNETES: LazyLock<Schemas> = LazyLock::new(|| {
     Schemas {
         // A test reads the file back.
         by_name: serde_json::from_str(text).unwrap_or_default(),
+        models: OnceLock::new(),
     }
 });
 
@@ -19,6 +25,8 @@ const REFERENCE: &str = "#/components/schemas/";
 #[derive(Debug)]
 pub(crate) struct Schemas {
     by_name: Map<String, Value>,
+    /// The same types as merging sees them, made when somebody asks.
+    models: OnceLock<HashMap<String, Model>>,
 }
 
 /// The type of a value: a place in a schema.
@@ -87,6 +95,17 @@ impl Schemas {
         })
     }
 
+    /// The type of this name as merging sees it, for custom kinds.
+    pub(crate) fn model(&self, name: &str) -> Option<TypeRef<'_>> {
+        let models = self.models.get_or_init(|| {
+            let names = self.by_name.keys();
+            names
+                .filter_map(|name| Some((name.clone(), Model::custom(self.get(name)?))))
+                .collect()
+        });
+        models.get(name).map(Model::root)
+    }
+
     /// All schemas, for those who publish them.
     pub(crate) fn all(&self) -> &Map<String, Value> {
         &self.by_name
@@ -140,6 +159,11 @@ impl<'a> Type<'a> {
             // A struct without fields, like an `emptyDir` of no wishes, has no schema at all in Kubernetes.
             _ => Shape::Any,
         }
+    }
+
+    /// The schema itself.
+    pub(crate) fn node(self) -> &'a Value {
+        self.node
     }
 
     /// The full name, where the type has one.

@@ -63,6 +63,7 @@ impl Store {
         } else {
             meta::remove(&mut new, "namespace");
         }
+        call.track(&mut new, None);
         auth::check_escalation(self, &call.user, kind, &call.namespace, &new, None)?;
         isolation::start(kind, &mut new);
         (kind.prepare)(&mut new, None);

@@ -35,6 +35,7 @@ use crate::{
     auth::{Policy, User},
     kinds::{Kind, Registry, Subresource, Text},
     meta,
+    ownership::Owners,
     status::ApiError,
 };
 
@@ -66,6 +67,10 @@ pub(crate) struct Call {
     pub now: String,
     /// Whether to check and answer only.
     pub dry_run: bool,
+    /// Who writes, for `managedFields`.
+    pub manager: String,
+    /// Who owns what afterwards, where that is decided already.
+    pub decided: Option<Arc<Owners>>,
 }
 
 /// What happened to an object.

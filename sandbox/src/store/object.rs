@@ -1,8 +1,10 @@
 //! An object as it is kept.
 
+use std::sync::{Arc, OnceLock};
+
 use serde_json::Value;
 
-use crate::meta;
+use crate::{meta, ownership::Owners};
 
 /// One state of an object, with its JSON text, which all readers share.
 ///
@@ -11,6 +13,8 @@ use crate::meta;
 pub(crate) struct Object {
     value: Value,
     json: String,
+    /// Read when somebody asks.
+    owners: OnceLock<Arc<Owners>>,
 }
 
 // === impl Object ===
@@ -18,11 +22,21 @@ pub(crate) struct Object {
 impl Object {
     pub(crate) fn new(value: Value) -> Self {
         let json = value.to_string();
-        Self { value, json }
+        Self {
+            value,
+            json,
+            owners: OnceLock::new(),
+        }
     }
 
     pub(crate) fn value(&self) -> &Value {
         &self.value
+    }
+
+    /// Who owns its fields.
+    pub(crate) fn owners(&self) -> &Arc<Owners> {
+        self.owners
+            .get_or_init(|| Arc::new(Owners::of(&self.value)))
     }
 
     /// The JSON object; it is never empty, as there is metadata.

@@ -8,7 +8,7 @@ use super::{Call, Key, Object, Store, isolation};
 use crate::{
     auth,
     kinds::{Kind, Subresource},
-    meta,
+    meta, ownership,
     status::{ApiError, FieldError},
 };
 
@@ -28,6 +28,8 @@ pub(crate) enum Intent {
     Replace,
     /// The stored object and a patch: its uid is a field like others.
     Patch,
+    /// The stored object and what a client states of it, or that alone when there is none yet.
+    Apply,
 }
 
 // === impl Store ===
@@ -45,8 +47,8 @@ impl Store {
         let kind = &*call.kind;
         let key = Key::new(&call.namespace, name);
         let old = self.find(kind, &key);
-        let creates = kind.create_on_update && intent == Intent::Replace && call.part.is_none();
-        if old.is_none() && !creates {
+        let creates = kind.create_on_update && intent == Intent::Replace || intent == Intent::Apply;
+        if old.is_none() && !(creates && call.part.is_none()) {
             return Err(ApiError::not_found(kind, name));
         }
         if intent == Intent::Replace {
@@ -74,6 +76,7 @@ impl Store {
             meta::carry(&mut new, "uid", stored);
         }
         meta::carry(&mut new, "namespace", stored);
+        call.track(&mut new, Some(old));
         let (user, namespace) = (&call.user, &call.namespace);
         auth::check_escalation(self, user, kind, namespace, &new, Some(stored))?;
         isolation::isolate(kind, call.part, &mut new, stored);
@@ -81,6 +84,7 @@ impl Store {
             (kind.prepare)(&mut new, Some(stored));
         }
         isolation::count(kind, &mut new, stored);
+        ownership::keep_times(&mut new, stored);
 
         let errors = (kind.validate)(&new, Some(stored));
         let mut errors = kind.metadata.check_change(&new, stored, errors);
