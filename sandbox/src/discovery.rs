@@ -1,6 +1,8 @@
 //! What the server says about itself, made from the registry of kinds.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::kinds::{Kind, Registry, Subresource};
 
@@ -150,7 +152,19 @@ fn resource(kind: &Kind) -> Value {
         "verbs": kind.verbs(),
     });
     name_sets(kind, &mut entry);
+    entry["storageVersionHash"] = json!(storage_version_hash(kind));
     entry
+}
+
+/// Names the version in which objects are stored, for those who watch over its changes.
+fn storage_version_hash(kind: &Kind) -> String {
+    // Both groups of events share the objects of the older one.
+    let group = match &*kind.group {
+        "events.k8s.io" => "",
+        group => group,
+    };
+    let name = format!("{group}/{}/{}", kind.version, kind.kind);
+    BASE64_STANDARD.encode(&Sha256::digest(name)[..8])
 }
 
 fn subresource(kind: &Kind, part: Subresource) -> Value {

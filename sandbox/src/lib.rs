@@ -43,9 +43,8 @@
 //!
 //! # What is exact
 //! One counter numbers all writes. A watch delivers each event after its version once and in order, and nothing is lost
-//! between a list and the watch that follows it. Codes, reasons and messages of refusals are those of kube-apiserver 1.36,
-//! except that the words of a JSON parser are ours, that numbers which are none and a `resourceVersion` in a POST give 400
-//! where the real server says 500, and that paths without a kind get a `Status` too.
+//! between a list and the watch that follows it. Answers are those of kube-apiserver 1.36, which the tests ask the same
+//! things; see [what differs](#what-differs-from-kube-apiserver).
 //!
 //! # What can go wrong
 //! [`Faults`] stands between clients and the server: delayed, lost, held and refused requests, lost replies, broken and

@@ -46,8 +46,8 @@ pub(crate) enum Route {
 impl Route {
     /// Reads a path; `None` if nothing is served there.
     pub(crate) fn parse(registry: &Registry, path: &str) -> Option<Self> {
-        let parts: Vec<_> = path.trim_matches('/').split('/').map(decode).collect();
-        let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
+        let path = decode(path);
+        let parts: Vec<_> = path.trim_matches('/').split('/').collect();
         match parts.as_slice() {
             ["healthz" | "readyz" | "livez", ..] => Some(Self::Health),
             ["version"] => Some(Self::Version),
@@ -60,6 +60,17 @@ impl Route {
             ["api", version, rest @ ..] => Self::resource(registry, "", version, rest),
             ["apis", group, version, rest @ ..] => Self::resource(registry, group, version, rest),
             _ => None,
+        }
+    }
+
+    /// Whether a path is within a group that is served, whatever is there.
+    pub(crate) fn is_api(registry: &Registry, path: &str) -> bool {
+        let path = decode(path);
+        let mut parts = path.trim_start_matches('/').split('/');
+        match (parts.next(), parts.next()) {
+            (Some("api"), Some(_)) => true,
+            (Some("apis"), Some(group)) => registry.groups().contains(&group),
+            _ => false,
         }
     }
 
@@ -163,8 +174,8 @@ mod tests {
             ("/api/v1/configmaps", "all configmaps in *"),
             ("/api/v1/namespaces/zoo/configmaps", "all configmaps in zoo"),
             (
-                "/api/v1/namespaces/zoo/configmaps/a%2Fb",
-                "configmap a/b in \"zoo\"",
+                "/api/v1/namespaces/zoo/configmaps/a%2Db",
+                "configmap a-b in \"zoo\"",
             ),
             ("/api/v1/configmaps/lion", "nothing"),
             ("/api/v1/namespaces", "all namespaces in *"),

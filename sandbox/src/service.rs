@@ -105,7 +105,13 @@ fn route(
 ) -> Result<Response<Body>, ApiError> {
     let user = auth::admit(&*sandbox.store(), &parts)?;
     let registry = sandbox.registry();
-    let route = Route::parse(&registry, parts.uri.path()).ok_or_else(ApiError::unknown_path)?;
+    let path = parts.uri.path();
+    let Some(route) = Route::parse(&registry, path) else {
+        return match Route::is_api(&registry, path) {
+            true => Err(ApiError::unknown_path()),
+            false => Ok(no_page()),
+        };
+    };
     let request = ApiRequest {
         user,
         query: Query::parse(parts.uri.query().unwrap_or_default()),
@@ -139,11 +145,7 @@ fn route(
         }
         _ if request.method != Method::GET => return Err(ApiError::method_not_allowed()),
         Route::Health => {
-            return Ok(reply(
-                StatusCode::OK,
-                "text/plain",
-                Bytes::from_static(b"ok"),
-            ));
+            return Ok(page(StatusCode::OK, "ok"));
         }
         Route::CoreVersions | Route::Groups if aggregated() => {
             let list = discovery::aggregated(&registry, matches!(route, Route::CoreVersions));
@@ -157,9 +159,10 @@ fn route(
         Route::Version => discovery::version(),
         Route::CoreVersions => discovery::core_versions(),
         Route::Groups => discovery::groups(&registry),
-        Route::Group(name) => {
-            discovery::group(&registry, &name).ok_or_else(ApiError::unknown_path)?
-        }
+        Route::Group(name) => match discovery::group(&registry, &name) {
+            Some(group) => group,
+            None => return Ok(no_page()),
+        },
         Route::Resources { group, version } => discovery::resources(&registry, &group, &version),
         Route::OpenApi => discovery::open_api(&registry),
         Route::OpenApiGroup { group, version } => {
@@ -432,6 +435,16 @@ pub(crate) fn empty(code: StatusCode) -> Response<Body> {
 
 pub(crate) fn object_reply(code: StatusCode, body: Bytes) -> Response<Body> {
     reply(code, "application/json", body)
+}
+
+/// What the server says where nothing is, outside of its API.
+fn no_page() -> Response<Body> {
+    page(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+fn page(code: StatusCode, text: &'static str) -> Response<Body> {
+    let text = Bytes::from_static(text.as_bytes());
+    reply(code, "text/plain; charset=utf-8", text)
 }
 
 pub(crate) fn json_reply(code: StatusCode, value: &Value) -> Response<Body> {

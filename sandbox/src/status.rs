@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::{continuation::Continuation, kinds::Kind};
 
+/// The media types of kube-apiserver, as it names them in refusals.
+const MEDIA_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
 /// A refused request: the code, reason and text that go into a `Status` object.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ApiError {
@@ -324,9 +327,19 @@ impl ApiError {
         Self::new(code, "UnsupportedMediaType", message).about("", "", "")
     }
 
+    /// The client accepts the media types of this server in forms alone that it does not have.
     pub(crate) fn not_acceptable() -> Self {
-        let message = "only the following media types are accepted: application/json";
+        let message = format!("only the following media types are accepted: {MEDIA_TYPES}");
         Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+    }
+
+    /// The client accepts no media type of this server.
+    pub(crate) fn unknown_representation() -> Self {
+        let message = format!(
+            "406: Not Acceptable\n\nAvailable representations: {MEDIA_TYPES}, \
+             application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+        );
+        Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message).about("", "", "")
     }
 
     pub(crate) fn too_many_operations(count: usize, limit: usize) -> Self {

@@ -59,8 +59,11 @@ impl View {
         include: &str,
         clock: Clock,
     ) -> Result<Self, ApiError> {
-        let accepted = accepted(headers).into_iter();
-        for accepted in accepted.filter(|accepted| accepted.json) {
+        let accepted = accepted(headers);
+        if !accepted.iter().any(|accepted| accepted.json) {
+            return Err(ApiError::unknown_representation());
+        }
+        for accepted in accepted.iter().filter(|accepted| accepted.json) {
             let form = match accepted.transform {
                 None => Form::Whole,
                 Some(("PartialObjectMetadata" | "PartialObjectMetadataList", "v1")) => {

@@ -300,6 +300,10 @@ async fn check(response: Response<Body>, head: bool) -> Result<(), String> {
     if status.as_u16() < 400 || head {
         return Ok(());
     }
+    // Outside of the API there is no page, as kube-apiserver says.
+    if status.as_u16() == 404 && bytes == b"404 page not found\n" {
+        return Ok(());
+    }
     let refusal: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let complete = refusal["kind"] == "Status"
         && refusal["status"] == "Failure"
