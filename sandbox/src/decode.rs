@@ -64,6 +64,9 @@ pub(crate) fn admit(kind: &Kind, mut value: Value) -> Result<Value, ApiError> {
     }
     tidy_metadata(&mut value);
     kind.store(&mut value);
+    if let Some(custom) = &kind.custom {
+        custom.admit(&mut value);
+    }
     (kind.default)(&mut value);
     Ok(value)
 }

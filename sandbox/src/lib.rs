@@ -32,6 +32,8 @@
 //! - Verbs: get, list, watch, create, update, patch (JSON, merge and strategic merge patch), delete, deletecollection; dry runs.
 //! - The subresources `status`, with generations that count changes of the spec, `scale`, `pods/log` (see
 //!   [`ContainerLogs`]), `pods/eviction`, `serviceaccounts/token` and `finalize` of namespaces.
+//! - Custom resources: definitions with several versions (all with the same fields), schemas that prune, default and check,
+//!   subresources, columns. Rules in CEL, formats and webhooks for conversion have no effect.
 //! - Label selectors; field selectors for `metadata.name` and `metadata.namespace`.
 //! - Watches from any version that is still kept, bookmarks, streaming lists, `410 Gone`; see [`SandboxBuilder::history`].
 //! - Lists in pages, and of any version that is still kept.
@@ -52,7 +54,7 @@
 //! user, come and go at run time, and are reproducible from a seed.
 //!
 //! # What is missing
-//! - Server-side apply (415), tables, custom resources, protobuf bodies
+//! - Server-side apply (415), tables, protobuf bodies
 //!   (which `kubectl create configmap` and its like send) and YAML bodies.
 //! - Admission beyond namespaces, quotas, expiry of Events.
 //! - Unknown fields are kept rather than dropped or reported; `managedFields` are not kept.
@@ -69,6 +71,7 @@ mod apply;
 mod auth;
 mod clock;
 mod continuation;
+mod custom;
 mod decode;
 mod discovery;
 mod faults;

@@ -438,6 +438,22 @@ impl FieldError {
         Self::new(field, "FieldValueNotSupported", &what, &why)
     }
 
+    /// A value of another type.
+    pub(crate) fn wrong_type(field: impl Into<String>, found: &Value, why: &str) -> Self {
+        Self::about_value(field, "FieldValueTypeInvalid", "Invalid value", found, why)
+    }
+
+    /// A list or map with more items than there may be.
+    pub(crate) fn too_many(field: impl Into<String>, count: usize, limit: usize) -> Self {
+        let why = format!("must have at most {limit} items");
+        Self::new(
+            field,
+            "FieldValueTooMany",
+            &format!("Too many: {count}"),
+            &why,
+        )
+    }
+
     /// A value of more than `limit` bytes, which is not repeated.
     pub(crate) fn too_long(field: impl Into<String>, limit: usize) -> Self {
         let why = format!("may not be more than {limit} bytes");

@@ -86,21 +86,27 @@ impl View {
     }
 
     pub(crate) fn list(&self, page: &Page) -> Bytes {
-        let metadata = page.metadata();
+        let mut metadata = page.metadata();
         if let Form::Table(form) = &self.form {
             let objects = page.objects.iter().map(|object| object.value());
             return Bytes::from(self.table(form, &metadata, objects).to_string());
         }
-        let (api_version, kind) = self.types();
+        let (api_version, kind) = match self.form {
+            Form::Metadata => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadataList"),
+            _ => (self.kind.api_version(), &*self.kind.list_kind),
+        };
+        if self.kind.is_custom() && metadata["continue"].is_null() {
+            metadata["continue"] = json!("");
+        }
         let mut text = format!(
-            r#"{{"apiVersion":"{api_version}","kind":"{kind}List","metadata":{metadata},"items":["#
+            r#"{{"apiVersion":"{api_version}","kind":"{kind}","metadata":{metadata},"items":["#
         );
         for (index, object) in page.objects.iter().enumerate() {
             if index > 0 {
                 text.push(',');
             }
             // Items of a typed list do not repeat their type; those of a list of metadata do.
-            if matches!(self.form, Form::Metadata) {
+            if self.kind.is_custom() || matches!(self.form, Form::Metadata) {
                 text.push_str(&self.typed(object));
             } else {
                 text.push_str(&self.untyped(object));

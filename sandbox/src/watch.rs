@@ -201,6 +201,8 @@ impl Watch {
                     );
                     self.version = version;
                     if complete {
+                        let registry = self.sandbox.registry();
+                        self.ended = !registry.serves_still(&self.kind);
                         return;
                     }
                 }

@@ -1,13 +1,14 @@
 //! The kind that defines further kinds.
 
 use super::{Generation, Kind, Shape, Subresource, texts};
+use crate::custom::definition;
 
 pub(super) fn kinds() -> Vec<Kind> {
     let kind = Kind::new(
         "apiextensions.k8s.io",
         "v1",
         "CustomResourceDefinition",
-        "customresourcedefinitions",
+        super::DEFINITIONS,
     );
     let package = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1";
     vec![Kind {
@@ -18,6 +19,9 @@ pub(super) fn kinds() -> Vec<Kind> {
         subresources: vec![Subresource::Status],
         generation: Generation::Spec,
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        default: definition::default,
+        prepare: definition::prepare,
+        validate: definition::validate,
         type_name: format!("{package}.{}", kind.kind).into(),
         ..kind
     }]

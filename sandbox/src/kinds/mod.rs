@@ -20,13 +20,18 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde_json::Value;
 
-pub(crate) use self::{registry::Registry, scale::ScaleFields, subresource::Subresource};
+pub(crate) use self::{
+    registry::Registry,
+    scale::{ScaleFields, ScaleSelector},
+    subresource::Subresource,
+};
 use crate::{
     auth::Review,
+    custom::CustomType,
     rules::MetadataRules,
     schema::{Schemas, Type},
     status::FieldError,
-    table::Printer,
+    table::{Custom, Printer},
 };
 
 /// A text of a declaration: of the program, or of a definition that came at run time.
@@ -41,6 +46,8 @@ pub(crate) struct Kind {
     pub plural: Text,
     pub singular: Text,
     pub kind: Text,
+    /// What a list of objects is called.
+    pub list_kind: Text,
     pub short_names: Vec<Text>,
     /// The sets of kinds that it belongs to, such as `all`.
     pub categories: Vec<Text>,
@@ -84,6 +91,8 @@ pub(crate) struct Kind {
     pub type_name: Text,
     /// Where its type is described; `None` for those of Kubernetes itself.
     pub schemas: Option<Arc<Schemas>>,
+    /// What the definition of a custom resource says about its objects.
+    pub custom: Option<Arc<CustomType>>,
 }
 
 /// Which changes `metadata.generation` counts.
@@ -96,8 +105,6 @@ pub(crate) enum Generation {
     /// Those of the spec and of the annotations.
     SpecAndAnnotations,
     /// All but those of the metadata, and of the status where it is a subresource.
-    // The first kind is on its way.
-    #[allow(dead_code)]
     Contents,
 }
 
@@ -115,6 +122,9 @@ pub(crate) enum Shape {
 /// The shelf of the kind that decides where others may live.
 const NAMESPACES: &str = "namespaces";
 
+/// The shelf of the kind that defines others.
+const DEFINITIONS: &str = "customresourcedefinitions";
+
 // === impl Kind ===
 
 impl Kind {
@@ -130,19 +140,31 @@ impl Kind {
             Some(package) => package,
         };
         Self {
-            group: group.into(),
-            version: version.into(),
-            plural: plural.into(),
             singular: kind.to_lowercase().into(),
-            kind: kind.into(),
+            list_kind: format!("{kind}List").into(),
+            unconditional_update: true,
+            printer: Printer::of(group, plural),
+            type_name: format!("io.k8s.api.{package}.{version}.{kind}").into(),
+            ..Self::named(group.into(), version.into(), kind.into(), plural.into())
+        }
+    }
+
+    /// A kind of which only the name is known.
+    pub(crate) fn named(group: Text, version: Text, kind: Text, plural: Text) -> Self {
+        Self {
+            group,
+            version,
+            shelf: plural.clone(),
+            plural,
+            kind,
+            singular: Text::default(),
+            list_kind: Text::default(),
             short_names: Vec::new(),
             categories: Vec::new(),
             namespaced: true,
-            shelf: plural.into(),
             renames: &[],
             metadata: MetadataRules::default(),
             create_on_update: false,
-            unconditional_update: true,
             delete_collection: true,
             subresources: Vec::new(),
             scale: None,
@@ -155,9 +177,11 @@ impl Kind {
             prepare: |_, _| {},
             claim: |_, _| Vec::new(),
             validate: |_, _| Vec::new(),
-            printer: Printer::of(group, plural),
-            type_name: format!("io.k8s.api.{package}.{version}.{kind}").into(),
+            unconditional_update: false,
+            printer: Printer::Custom(Custom::default()),
+            type_name: Text::default(),
             schemas: None,
+            custom: None,
         }
     }
 
@@ -216,7 +240,7 @@ impl Kind {
 
     /// Whether it comes from a definition rather than from Kubernetes itself.
     pub(crate) fn is_custom(&self) -> bool {
-        self.schemas.is_some()
+        self.custom.is_some()
     }
 
     /// The subresource of this name, if the kind has it.
@@ -238,10 +262,36 @@ impl Kind {
             .get(&self.type_name)
     }
 
+    /// Whether it defines other kinds.
+    pub(crate) fn is_definition(&self) -> bool {
+        self.shelf == DEFINITIONS
+    }
+
+    /// What is wrong with a new state, given the one that it replaces.
+    pub(crate) fn check(&self, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
+        let mut errors = (self.validate)(new, old);
+        if let Some(custom) = &self.custom {
+            errors.extend(custom.check(new));
+        }
+        errors
+    }
+
     /// The verbs that discovery announces.
     pub(crate) fn verbs(&self) -> Vec<&'static str> {
         if self.review.is_some() {
             return vec!["create"];
+        }
+        if self.is_custom() {
+            return vec![
+                "delete",
+                "deletecollection",
+                "get",
+                "list",
+                "patch",
+                "create",
+                "update",
+                "watch",
+            ];
         }
         let all = [
             "create",

@@ -19,8 +19,6 @@ pub(crate) struct ScaleFields {
 pub(crate) enum ScaleSelector {
     /// A `LabelSelector` at `spec.selector`.
     OfSpec,
-    // The first kind is on its way.
-    #[allow(dead_code)]
     /// A text; an empty path where there is none.
     Text(Vec<String>),
 }

@@ -24,6 +24,7 @@ mod stateful_set;
 mod workload;
 
 pub(crate) use self::{
+    at::At,
     budget::{prepare_budget, validate_budget},
     config::{default_secret, validate_config_map, validate_secret},
     deployment::{default_deployment, prepare_deployment, validate_deployment},

@@ -5,7 +5,7 @@ use std::{
     sync::{LazyLock, OnceLock},
 };
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::fields::{Model, TypeRef};
 
@@ -84,6 +84,32 @@ impl Schemas {
         &KUBERNETES
     }
 
+    /// That of a custom resource, with the types of Kubernetes that it refers to.
+    pub(crate) fn custom(name: &str, schema: &Value, of_kind: &Value) -> Self {
+        let mut schema = schema.clone();
+        let metadata = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+        let properties = &mut schema["properties"];
+        properties["apiVersion"] = json!({"type": "string"});
+        properties["kind"] = json!({"type": "string"});
+        properties["metadata"] = json!({"$ref": format!("{REFERENCE}{metadata}")});
+        schema["x-kubernetes-group-version-kind"] = of_kind.clone();
+        let mut by_name = Map::new();
+        let mut missing = vec![metadata.to_owned()];
+        while let Some(name) = missing.pop() {
+            let found = KUBERNETES.by_name.get(&name);
+            let Some(node) = found.filter(|_| !by_name.contains_key(&name)) else {
+                continue;
+            };
+            by_name.insert(name, node.clone());
+            missing.extend(references(node));
+        }
+        by_name.insert(name.to_owned(), schema);
+        Self {
+            by_name,
+            models: OnceLock::new(),
+        }
+    }
+
     /// The type of this full name, like `io.k8s.api.core.v1.Pod`.
     pub(crate) fn get(&self, name: &str) -> Option<Type<'_>> {
         let (name, node) = self.by_name.get_key_value(name)?;
@@ -130,6 +156,20 @@ impl Schemas {
                 name: None,
             },
         }
+    }
+}
+
+/// The names that a schema refers to.
+fn references(node: &Value) -> Vec<String> {
+    match node {
+        Value::Object(fields) => {
+            let own = fields.get("$ref").and_then(Value::as_str);
+            let own = own.and_then(|text| text.strip_prefix(REFERENCE));
+            let inner = fields.values().flat_map(references);
+            own.map(str::to_owned).into_iter().chain(inner).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -33,7 +33,9 @@ impl Store {
             let message = "resourceVersion should not be set on objects to be created";
             return Err(ApiError::bad_request(message));
         }
-        self.insert(call, body)
+        let object = self.insert(call, body)?;
+        self.settle(call, meta::text(object.value(), "name"));
+        Ok(object)
     }
 
     /// Stores an object that a cluster starts with; nobody is asked whether it fits.
@@ -68,7 +70,7 @@ impl Store {
         isolation::start(kind, &mut new);
         (kind.prepare)(&mut new, None);
 
-        let errors = (kind.validate)(&new, None);
+        let errors = kind.check(&new, None);
         let mut errors = kind.metadata.check_new(&new, errors);
         let key = Key::new(&call.namespace, &name);
         if errors.is_empty() {

@@ -78,7 +78,16 @@ impl Store {
     }
 
     /// Removes an object, or marks it when finalizers hold it.
-    fn discard(&mut self, kind: &Kind, key: &Key, object: Arc<Object>, now: &str) -> Deleted {
+    pub(super) fn discard(
+        &mut self,
+        kind: &Kind,
+        key: &Key,
+        object: Arc<Object>,
+        now: &str,
+    ) -> Deleted {
+        if kind.is_definition() {
+            return Deleted::Marked(self.delete_definition(kind, &key.name, &object, now));
+        }
         if meta::finalizers(object.value()).is_empty() {
             self.take(kind, key);
             self.finish_namespace(&key.namespace);

@@ -10,6 +10,7 @@
 
 mod binding;
 mod create;
+mod definitions;
 mod delete;
 mod isolation;
 mod object;
@@ -246,6 +247,9 @@ impl Store {
             before: Some(last),
         };
         shelf.record(event, self.history);
+        if let Some(custom) = &kind.custom {
+            self.finish_definition(&custom.definition);
+        }
     }
 
     /// The places of all objects in a namespace.

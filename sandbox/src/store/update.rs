@@ -55,7 +55,11 @@ impl Store {
             check_uid(call, name, &new, old.as_deref())?;
         }
         match old {
-            Some(old) => Ok((self.replace(call, key, new, &old)?, false)),
+            Some(old) => {
+                let object = self.replace(call, key, new, &old)?;
+                self.settle(call, name);
+                Ok((object, false))
+            }
             None => Ok((self.insert(call, new)?, true)),
         }
     }
@@ -86,7 +90,7 @@ impl Store {
         isolation::count(kind, &mut new, stored);
         ownership::keep_times(&mut new, stored);
 
-        let errors = (kind.validate)(&new, Some(stored));
+        let errors = kind.check(&new, Some(stored));
         let mut errors = kind.metadata.check_change(&new, stored, errors);
         if errors.is_empty() {
             errors = (kind.claim)(&mut new, &mut self.others(kind, &key));
