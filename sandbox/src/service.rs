@@ -212,6 +212,7 @@ impl ApiRequest {
             }
             Method::DELETE if kind.delete_collection && !everywhere => {
                 let options = self.query.list_options(namespace.clone())?;
+                options.selection.check(kind)?;
                 let (_, dry_run) = self.delete_options()?;
                 let call = self.call(
                     sandbox,
@@ -235,6 +236,7 @@ impl ApiRequest {
         view: View,
     ) -> Result<Response<Body>, ApiError> {
         let options = self.query.list_options(namespace)?;
+        options.selection.check(kind)?;
         if options.watch {
             let lines = watch::open(sandbox, kind.clone(), view, options, self.horizon.clone());
             let body = StreamBody::new(lines).map_err(never).boxed_unsync();

@@ -29,6 +29,7 @@ pub(super) fn namespace() -> Kind {
         subresources: vec![Finalize, Status],
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         default: rules::default_namespace,
+        selectable: texts(["status.phase"]),
         prepare: rules::prepare_namespace,
         validate: rules::validate_namespace,
         ..Kind::new("", "v1", "Namespace", super::NAMESPACES)
@@ -51,6 +52,7 @@ fn node() -> Kind {
         subresources: vec![Status],
         created_with_status: true,
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
+        selectable: texts(["spec.unschedulable"]),
         prepare: rules::prepare_node,
         ..Kind::new("", "v1", "Node", "nodes")
     }
@@ -65,6 +67,18 @@ fn pod() -> Kind {
         kept_by_status: &["ownerReferences"],
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         default: rules::default_pod,
+        selectable: texts([
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.podIPs",
+            "status.nominatedNodeName",
+        ]),
+        admit: rules::admit_pod,
         prepare: rules::prepare_pod,
         validate: rules::validate_pod,
         ..Kind::new("", "v1", "Pod", "pods")
@@ -78,6 +92,7 @@ fn secret() -> Kind {
             ("data", Shape::TextMap),
             ("stringData", Shape::TextMap),
         ],
+        selectable: texts(["type"]),
         default: rules::default_secret,
         validate: rules::validate_secret,
         ..Kind::new("", "v1", "Secret", "secrets")
@@ -93,6 +108,7 @@ fn service() -> Kind {
         shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         metadata: MetadataRules::of(NameForm::Label, Repeats::Change),
         default: rules::default_service,
+        selectable: texts(["spec.clusterIP", "spec.type"]),
         prepare: rules::prepare_service,
         claim: rules::claim_addresses,
         validate: rules::validate_service,

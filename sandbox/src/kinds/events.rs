@@ -1,6 +1,6 @@
 //! Events, which two groups serve.
 
-use super::{Kind, Shape, texts};
+use super::{Kind, Shape, Text, texts};
 use crate::rules::{self, MetadataRules, NameForm, Repeats};
 
 pub(super) fn kinds() -> Vec<Kind> {
@@ -14,6 +14,7 @@ pub(super) fn event() -> Kind {
         create_on_update: true,
         shape: &[("involvedObject", Shape::Map), ("message", Shape::Text)],
         metadata: MetadataRules::of(NameForm::Subdomain, Repeats::Nothing),
+        selectable: selectable(),
         validate: rules::validate_event,
         ..Kind::new("", "v1", "Event", "events")
     }
@@ -35,7 +36,25 @@ fn event_v1() -> Kind {
         create_on_update: true,
         shape: &[("regarding", Shape::Map), ("note", Shape::Text)],
         metadata: MetadataRules::of(NameForm::Subdomain, Repeats::Change),
+        selectable: selectable(),
         validate: rules::validate_event_v1,
         ..Kind::new("events.k8s.io", "v1", "Event", "events")
     }
+}
+
+/// Both groups use the names of the older one here.
+fn selectable() -> Vec<Text> {
+    texts([
+        "involvedObject.kind",
+        "involvedObject.namespace",
+        "involvedObject.name",
+        "involvedObject.uid",
+        "involvedObject.apiVersion",
+        "involvedObject.resourceVersion",
+        "involvedObject.fieldPath",
+        "reason",
+        "reportingComponent",
+        "source",
+        "type",
+    ])
 }

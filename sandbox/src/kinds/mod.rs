@@ -79,12 +79,16 @@ pub(crate) struct Kind {
     pub shape: &'static [(&'static str, Shape)],
     /// Fills in what a client may leave out.
     pub default: fn(&mut Value),
+    /// What goes before all other rules; says why an object may not be.
+    pub admit: fn(&mut Value, Option<&Value>) -> Result<(), String>,
     /// Fills in what the server decides, given the new state and the one that it replaces.
     pub prepare: fn(&mut Value, Option<&Value>),
     /// Gives an object what no two of its kind can have, given all others; says what is not to be had.
     pub claim: fn(&mut Value, &mut dyn Iterator<Item = &Value>) -> Vec<FieldError>,
     /// The rules beyond types, given the new state and the one that it replaces.
     pub validate: fn(&Value, Option<&Value>) -> Vec<FieldError>,
+    /// The fields that its objects can be selected by, beyond name and namespace.
+    pub selectable: Vec<Text>,
     /// How `kubectl get` shows its objects.
     pub printer: Printer,
     /// The full name of its type in `schemas`.
@@ -174,9 +178,11 @@ impl Kind {
             review: None,
             shape: &[],
             default: |_| {},
+            admit: |_, _| Ok(()),
             prepare: |_, _| {},
             claim: |_, _| Vec::new(),
             validate: |_, _| Vec::new(),
+            selectable: Vec::new(),
             unconditional_update: false,
             printer: Printer::Custom(Custom::default()),
             type_name: Text::default(),

@@ -12,7 +12,7 @@ mod event;
 mod fill;
 mod lease;
 mod metadata;
-mod names;
+pub(crate) mod names;
 mod namespace;
 mod node;
 mod pod;
@@ -34,7 +34,7 @@ pub(crate) use self::{
     names::NameForm,
     namespace::{default_namespace, prepare_namespace, validate_namespace},
     node::prepare_node,
-    pod::{default_pod, prepare_pod, validate_pod},
+    pod::{admit_pod, default_pod, prepare_pod, validate_pod},
     rbac::{
         default_binding, prepare_role, validate_cluster_role, validate_cluster_role_binding,
         validate_role, validate_role_binding,

@@ -67,6 +67,7 @@ impl Store {
         }
         call.track(&mut new, None);
         auth::check_escalation(self, &call.user, kind, &call.namespace, &new, None)?;
+        (kind.admit)(&mut new, None).map_err(|why| ApiError::forbidden(kind, &name, &why))?;
         isolation::start(kind, &mut new);
         (kind.prepare)(&mut new, None);
 

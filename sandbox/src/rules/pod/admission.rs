@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::rules::{
     at::At,
-    fill::{items, missing, zero},
+    fill::{items, missing, part, zero},
     quantity,
 };
 
@@ -17,21 +17,48 @@ const PRIORITIES: [(&str, i32); 2] = [
     ("system-node-critical", 2_000_001_000),
 ];
 
-pub(crate) fn prepare_pod(new: &mut Value, old: Option<&Value>) {
-    tolerate(&mut new["spec"]);
-    let spec = &mut new["spec"];
+/// Gives a Pod its priority, and lets it stay on a Node that is not ready for a while.
+pub(crate) fn admit_pod(new: &mut Value, old: Option<&Value>) -> Result<(), String> {
+    let Some(spec) = part(new, "spec") else {
+        return Ok(());
+    };
+    tolerate(spec);
     if let Some(old) = old {
         for field in ["priority", "preemptionPolicy"] {
             if !old["spec"][field].is_null() {
                 missing(spec, field, old["spec"][field].clone());
             }
         }
-        return;
+        return Ok(());
     }
     let class = spec["priorityClassName"].as_str().unwrap_or_default();
     let known = PRIORITIES.iter().find(|(name, _)| *name == class);
-    missing(spec, "priority", known.map_or(0, |(_, priority)| *priority));
+    let priority = match known {
+        Some((_, priority)) => *priority,
+        None if class.is_empty() => 0,
+        None => return Err(format!("no PriorityClass with name {class} was found")),
+    };
+    let asked = &spec["priority"];
+    if asked
+        .as_i64()
+        .is_some_and(|asked| asked != i64::from(priority))
+    {
+        return Err(format!(
+            "the integer value of priority ({asked}) must not be provided in pod spec; priority admission \
+             controller computed {priority} from the given PriorityClass name"
+        ));
+    }
+    missing(spec, "priority", priority);
     zero(spec, "preemptionPolicy", "PreemptLowerPriority");
+    Ok(())
+}
+
+/// Gives a new Pod the status that it starts with.
+pub(crate) fn prepare_pod(new: &mut Value, old: Option<&Value>) {
+    if old.is_some() {
+        return;
+    }
+    let spec = &new["spec"];
     let gated = At::root(spec).field("schedulingGates").len() > 0;
     let quality = quality(spec);
     new["status"] = json!({"phase": "Pending", "qosClass": quality});

@@ -17,7 +17,7 @@ use super::at::At;
 use crate::status::FieldError;
 
 pub(crate) use self::{
-    admission::prepare_pod,
+    admission::{admit_pod, prepare_pod},
     defaults::{default_pod, default_spec},
     probes::port as check_port,
     spec::check as check_spec,
@@ -26,6 +26,14 @@ pub(crate) use self::{
 pub(crate) fn validate_pod(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let spec = At::root(new).field("spec");
     let mut errors = spec::check(&spec);
+    for list in ["containers", "initContainers"] {
+        for container in spec.field(list).items() {
+            let image = container.field("image");
+            if image.text().trim() != image.text() {
+                errors.push(image.invalid("must not have leading or trailing whitespace"));
+            }
+        }
+    }
     let Some(old) = old else {
         let ephemeral = spec.field("ephemeralContainers");
         if ephemeral.len() > 0 {
