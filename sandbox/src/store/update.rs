@@ -85,6 +85,8 @@ impl Store {
         auth::check_escalation(self, user, kind, namespace, &new, Some(stored))?;
         isolation::isolate(kind, call.part, &mut new, stored);
         if matches!(call.part, None | Some(Subresource::Scale)) {
+            (kind.admit)(&mut new, Some(stored))
+                .map_err(|why| ApiError::forbidden(kind, &key.name, &why))?;
             (kind.prepare)(&mut new, Some(stored));
         }
         isolation::count(kind, &mut new, stored);
