@@ -1,7 +1,7 @@
 //! Leases.
 
 use super::{Kind, Shape};
-use crate::rules::{self, MetadataRules, NameForm, Repeats};
+use crate::rules::{self, MetadataRules};
 
 pub(super) fn kinds() -> Vec<Kind> {
     vec![Kind {
@@ -15,10 +15,7 @@ pub(super) fn kinds() -> Vec<Kind> {
             ("spec.leaseTransitions", Shape::Int),
             ("spec.renewTime", Shape::Text),
         ],
-        metadata: MetadataRules {
-            qualified_finalizers: false,
-            ..MetadataRules::of(NameForm::Subdomain, Repeats::Change)
-        },
+        metadata: MetadataRules::custom(),
         prepare: rules::prepare_lease,
         validate: rules::validate_lease,
         ..Kind::new("coordination.k8s.io", "v1", "Lease", "leases")

@@ -147,6 +147,7 @@ impl Kind {
             singular: kind.to_lowercase().into(),
             list_kind: format!("{kind}List").into(),
             unconditional_update: true,
+            metadata: MetadataRules::default(),
             printer: Printer::of(group, plural),
             type_name: format!("io.k8s.api.{package}.{version}.{kind}").into(),
             ..Self::named(group.into(), version.into(), kind.into(), plural.into())
@@ -167,7 +168,7 @@ impl Kind {
             categories: Vec::new(),
             namespaced: true,
             renames: &[],
-            metadata: MetadataRules::default(),
+            metadata: MetadataRules::custom(),
             create_on_update: false,
             delete_collection: true,
             subresources: Vec::new(),

@@ -56,6 +56,14 @@ impl MetadataRules {
         }
     }
 
+    /// The rules of custom resources.
+    pub(crate) fn custom() -> Self {
+        Self {
+            qualified_finalizers: false,
+            ..Self::of(NameForm::Subdomain, Repeats::Change)
+        }
+    }
+
     /// What is wrong with the metadata of a new object; the kind's own rules found `others`.
     pub(crate) fn check_new(&self, new: &Value, others: Vec<FieldError>) -> Vec<FieldError> {
         if self.repeats == Repeats::Nothing {

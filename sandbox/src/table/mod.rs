@@ -60,6 +60,7 @@ impl Printer {
             ("apps", "statefulsets") => &workload::STATEFUL_SET,
             ("apps", "deployments") => &workload::DEPLOYMENT,
             ("apps", "controllerrevisions") => &workload::CONTROLLER_REVISION,
+            ("autoscaling", "scale") => &workload::SCALE,
             ("policy", "poddisruptionbudgets") => &workload::POD_DISRUPTION_BUDGET,
             ("coordination.k8s.io", "leases") => &core::LEASE,
             ("rbac.authorization.k8s.io", "rolebindings") => &rbac::ROLE_BINDING,
@@ -67,11 +68,6 @@ impl Printer {
             _ => return Self::Plain,
         };
         Self::Own(own)
-    }
-
-    /// The printer of the `scale` subresource.
-    pub(crate) fn scale() -> Self {
-        Self::Own(&workload::SCALE)
     }
 
     /// The definitions of the columns.
