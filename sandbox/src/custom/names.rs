@@ -65,7 +65,10 @@ fn judge(
     before: &Value,
     taken: &[&Value],
 ) -> (Value, Option<(&'static str, String)>) {
-    let mut accepted = before.clone();
+    let mut accepted = match before {
+        Value::Object(_) => before.clone(),
+        _ => json!({}),
+    };
     let mut conflict = None;
     for (field, reason, rivals) in [
         ("plural", "PluralConflict", RESOURCES),

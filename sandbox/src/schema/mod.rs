@@ -86,13 +86,25 @@ impl Schemas {
 
     /// That of a custom resource, with the types of Kubernetes that it refers to.
     pub(crate) fn custom(name: &str, schema: &Value, of_kind: &Value) -> Self {
-        let mut schema = schema.clone();
         let metadata = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
-        let properties = &mut schema["properties"];
-        properties["apiVersion"] = json!({"type": "string"});
-        properties["kind"] = json!({"type": "string"});
-        properties["metadata"] = json!({"$ref": format!("{REFERENCE}{metadata}")});
-        schema["x-kubernetes-group-version-kind"] = of_kind.clone();
+        let fields = |value: &Value| value.as_object().cloned().unwrap_or_default();
+        let mut properties = fields(&schema["properties"]);
+        for (name, node) in [
+            ("apiVersion", json!({"type": "string"})),
+            ("kind", json!({"type": "string"})),
+            (
+                "metadata",
+                json!({"$ref": format!("{REFERENCE}{metadata}")}),
+            ),
+        ] {
+            properties.insert(name.to_owned(), node);
+        }
+        let mut schema = fields(schema);
+        schema.insert("properties".to_owned(), properties.into());
+        schema.insert(
+            "x-kubernetes-group-version-kind".to_owned(),
+            of_kind.clone(),
+        );
         let mut by_name = Map::new();
         let mut missing = vec![metadata.to_owned()];
         while let Some(name) = missing.pop() {
@@ -103,7 +115,7 @@ impl Schemas {
             by_name.insert(name, node.clone());
             missing.extend(references(node));
         }
-        by_name.insert(name.to_owned(), schema);
+        by_name.insert(name.to_owned(), schema.into());
         Self {
             by_name,
             models: OnceLock::new(),

@@ -117,6 +117,9 @@ fn count(budget: &Value, pod: &Value, now: &str) -> Result<Value, ApiError> {
     let mut counted = budget.clone();
     let status = &mut counted["status"];
     status["disruptionsAllowed"] = json!(allowed - 1);
+    if !status["disruptedPods"].is_object() {
+        status["disruptedPods"] = json!({});
+    }
     status["disruptedPods"][meta::text(pod, "name")] = json!(now);
     if allowed == 1 {
         let condition = json!({
