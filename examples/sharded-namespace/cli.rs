@@ -16,9 +16,12 @@ use multicluster::{
 #[derive(Clone, Debug, Parser)]
 #[command(name = "sharded-namespace", version)]
 pub(crate) struct Cli {
-    /// How many replicas to run as child processes [default: 2 with the built-in API server, else 1]
+    /// How many replicas to run [default: 2 with the built-in API server, else 1]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
     replicas: Option<u16>,
+    /// Start the built-in API server empty: deploy the demo with kubectl
+    #[arg(long, conflicts_with_all = ["replicas", "kubeconfig", "context"])]
+    pub(crate) bare: bool,
     /// Where the built-in API server listens
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
@@ -177,32 +180,52 @@ impl Cli {
     }
 
     /// The arguments of a child process: those of this one, for one replica.
-    pub(crate) fn child_args(&self, peer: &str, kubeconfig: Option<&PathBuf>) -> Vec<String> {
-        let mut args: Vec<String> = vec!["--child".into(), "--replicas=1".into()];
-        let mut arg = |name: &str, value: String| args.push(format!("--{name}={value}"));
-        let milliseconds = |time: Duration| format!("{}ms", time.as_millis());
-        arg("peer", peer.to_owned());
-        if let Some(path) = kubeconfig.or(self.kubeconfig.as_ref()) {
-            arg("kubeconfig", path.display().to_string());
+    pub(crate) fn child_args(&self, peer: &str) -> Vec<String> {
+        let mut args = vec![
+            "--child".into(),
+            "--replicas=1".into(),
+            format!("--peer={peer}"),
+        ];
+        if let Some(path) = &self.kubeconfig {
+            args.push(format!("--kubeconfig={}", path.display()));
         }
         if let Some(context) = &self.context {
-            arg("context", context.clone());
+            args.push(format!("--context={context}"));
         }
-        if let Some(interval) = self.renew_interval {
-            arg("renew-interval", milliseconds(interval));
-        }
-        arg("lease-duration", milliseconds(self.lease_duration));
-        arg("shard-lease-namespace", self.shard_lease_namespace.clone());
-        arg("shard-lease-prefix", self.shard_lease_prefix.clone());
-        arg("weight", self.weight.to_string());
-        arg("startup-timeout", milliseconds(self.startup_timeout));
-        arg(
-            "log-format",
-            self.log_format
-                .to_possible_value()
-                .map_or_else(String::new, |value| value.get_name().to_owned()),
-        );
+        args.extend(self.settings());
         args
+    }
+
+    /// The arguments that make a replica behave as this command line says, without those that are the defaults.
+    pub(crate) fn settings(&self) -> Vec<String> {
+        let defaults = Self::try_parse_from(["sharded-namespace"]);
+        let defaults = defaults
+            .map(|defaults| defaults.values())
+            .unwrap_or_default();
+        let own = self.values().into_iter().zip(defaults);
+        own.filter(|(own, default)| own != default)
+            .filter_map(|((name, value), _)| Some(format!("--{name}={}", value?)))
+            .collect()
+    }
+
+    fn values(&self) -> [(&'static str, Option<String>); 7] {
+        let milliseconds = |time: Duration| format!("{}ms", time.as_millis());
+        let format = self.log_format.to_possible_value();
+        [
+            ("lease-duration", Some(milliseconds(self.lease_duration))),
+            ("renew-interval", self.renew_interval.map(milliseconds)),
+            (
+                "shard-lease-namespace",
+                Some(self.shard_lease_namespace.clone()),
+            ),
+            ("shard-lease-prefix", Some(self.shard_lease_prefix.clone())),
+            ("weight", Some(self.weight.to_string())),
+            ("startup-timeout", Some(milliseconds(self.startup_timeout))),
+            (
+                "log-format",
+                format.map(|value| value.get_name().to_owned()),
+            ),
+        ]
     }
 }
 

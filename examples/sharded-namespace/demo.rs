@@ -1,31 +1,26 @@
-//! Several replicas as child processes, with a built-in API server or against a given one.
+//! The demo: an API server in memory, with a controller of StatefulSets and a kubelet that runs the replicas.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
-    time::{Duration, Instant},
+    sync::Arc,
 };
 
-use kube_sandbox::Sandbox;
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader},
-    net::TcpListener,
-    process::{Child, Command},
-    task::JoinSet,
-};
+use futures_util::{StreamExt, stream};
+use kube_sandbox::{ContainerLog, ContainerLogs, LogLine, LogSource, Sandbox, Server};
+use tokio::net::TcpListener;
 
 use crate::{
     cli::{Cli, Failure, LogFormat},
-    sample, signals,
+    kubelet::{Access, Image, Kubelet, Logs},
+    manifests, signals, stateful_set,
 };
 
-/// How long after its end a replica is started again.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// The image of the manifests: this program.
+const IMAGE: &str = "mcr-namespace:dev";
+const NODE: &str = "sharded-namespace";
 
-/// Serves an API server with the sample data, and runs the replicas against it.
-pub(crate) async fn with_sandbox(cli: Cli) -> Result<(), Failure> {
+/// Serves an API server, and runs what is deployed there: the demo itself, unless it shall start empty.
+pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let listener = TcpListener::bind(cli.listen).await.map_err(|error| {
         Failure::usage(format!(
             "cannot listen on {}: {error}: choose another address with --listen",
@@ -37,161 +32,103 @@ pub(crate) async fn with_sandbox(cli: Cli) -> Result<(), Failure> {
             "KUBECONFIG is not used: name it with --kubeconfig to run against that cluster"
         );
     }
-    let sandbox = Sandbox::new();
-    sample::load(&sandbox.client()).await?;
+    let logs = Logs::default();
+    let sandbox = Sandbox::builder().logs(logs.clone()).build();
+    let client = sandbox.client();
+    if !cli.bare {
+        manifests::deploy(&client, &cli).await?;
+    }
     let server = sandbox
         .serve(listener)
         .map_err(|error| Failure::failed(format!("cannot serve: {error}")))?;
-    let kubeconfig = serde_json::to_string_pretty(&server.kubeconfig())
-        .map_err(|error| Failure::failed(format!("no kubeconfig: {error}")))?;
-    let files = Files::write(&kubeconfig, server.addr().port())?;
+    let files = Files::write(&server)?;
     tracing::info!(url = server.url(), "the built-in API server listens");
-    tracing::info!(
-        "in a second terminal: kubectl --kubeconfig {} get namespaces",
-        files.shown.display()
-    );
-    let result = run(&cli, Some(&files.own)).await;
+    announce(&cli, &files);
+    let kubelet = Kubelet {
+        node: NODE.into(),
+        image: Image {
+            name: IMAGE.into(),
+            program: program()?,
+            args: vec!["--child".into()],
+        },
+        access: Access {
+            server: server.url(),
+            ca: None,
+            folder: files.pods.clone(),
+        },
+        logs,
+        prefix: cli.log_format == LogFormat::Text,
+    };
+    let controller = tokio::spawn(stateful_set::run(client.clone()));
+    let stop = async {
+        signals::shutdown().await;
+        // Nobody replaces what ends from now on.
+        controller.abort();
+    };
+    kubelet.run(client, stop).await;
     server.shutdown().await;
-    result
-}
-
-/// Runs the replicas against the cluster that the command line names.
-pub(crate) async fn with_cluster(cli: Cli) -> Result<(), Failure> {
-    // A wrong kubeconfig is told once, and not by every replica.
-    cli.config(&cli.target()).await?;
-    run(&cli, None).await
-}
-
-/// Keeps the replicas running until a signal asks to end; then ends them gracefully.
-async fn run(cli: &Cli, kubeconfig: Option<&PathBuf>) -> Result<(), Failure> {
-    let started = Instant::now();
-    let mut replicas = JoinSet::new();
-    let mut running = BTreeMap::new();
-    let names = (0..cli.replicas()).map(|i| format!("sharded-namespace-{i}"));
-    for name in names {
-        running.insert(name.clone(), start(cli, &name, kubeconfig, &mut replicas)?);
-    }
-    let mut shutdown = std::pin::pin!(signals::shutdown());
-    loop {
-        tokio::select! {
-            () = &mut shutdown => break,
-            Some(Ok((name, status))) = replicas.join_next() => {
-                running.remove(&name);
-                tracing::warn!(replica = name, %status, "replica ended");
-                if status.code() == Some(1) && started.elapsed() < cli.startup_timeout + RESTART_PAUSE {
-                    return Err(Failure::failed(format!("{name} could not start, see above")));
-                }
-                if status.code() == Some(2) {
-                    return Err(Failure::usage(format!("{name} does not start, see above")));
-                }
-                tokio::time::sleep(RESTART_PAUSE).await;
-                running.insert(name.clone(), start(cli, &name, kubeconfig, &mut replicas)?);
-            }
-        }
-    }
-    for pid in running.into_values() {
-        // It may have ended just now.
-        let _ = kill_process(pid, Signal::TERM);
-    }
-    while let Some(ended) = replicas.join_next().await {
-        if let Ok((name, status)) = ended {
-            tracing::info!(replica = name, %status, "replica ended");
-        }
-    }
     Ok(())
 }
 
-/// Starts one replica; `replicas` tells when it has ended.
-fn start(
-    cli: &Cli,
-    name: &str,
-    kubeconfig: Option<&PathBuf>,
-    replicas: &mut JoinSet<(String, ExitStatus)>,
-) -> Result<Pid, Failure> {
-    let cannot = |error: std::io::Error| Failure::failed(format!("cannot start {name}: {error}"));
-    let program = std::env::current_exe().map_err(cannot)?;
-    let mut child = Command::new(program)
-        .args(cli.child_args(name, kubeconfig))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        // Ctrl-C in a terminal goes to this process alone, which passes it on in order.
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(cannot)?;
-    let pid = child
-        .id()
-        .and_then(|id| i32::try_from(id).ok())
-        .and_then(Pid::from_raw)
-        .ok_or_else(|| Failure::failed(format!("{name} ended at once")))?;
-    tracing::info!(
-        replica = name,
-        pid = pid.as_raw_nonzero().get(),
-        "replica started"
-    );
-    let prefix = match cli.log_format {
-        LogFormat::Text => format!("{name} | "),
-        LogFormat::Json => String::new(),
-    };
-    let name = name.to_owned();
-    replicas.spawn(async move {
-        let status = supervise(&mut child, &prefix).await;
-        (name, status)
-    });
-    Ok(pid)
-}
-
-/// Passes on what a child prints, until it has ended.
-async fn supervise(child: &mut Child, prefix: &str) -> ExitStatus {
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let pass_on = async {
-        tokio::join!(
-            async {
-                if let Some(stdout) = stdout {
-                    copy(stdout, tokio::io::stdout(), prefix).await;
-                }
-            },
-            async {
-                if let Some(stderr) = stderr {
-                    copy(stderr, tokio::io::stderr(), prefix).await;
-                }
-            }
-        )
-    };
-    pass_on.await;
-    // `wait` closes stdin, which would end the child: it has ended its output by now.
-    child.wait().await.unwrap_or_default()
-}
-
-async fn copy(from: impl AsyncRead + Unpin, mut to: impl AsyncWriteExt + Unpin, prefix: &str) {
-    let mut lines = BufReader::new(from).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        // One write for each line, so that those of two replicas do not mix.
-        let line = format!("{prefix}{line}\n");
-        if to.write_all(line.as_bytes()).await.is_err() || to.flush().await.is_err() {
-            return;
-        }
+/// `kubectl logs` reads what the kubelet keeps.
+impl ContainerLogs for Logs {
+    fn open(&self, source: LogSource) -> Option<ContainerLog> {
+        let LogSource {
+            namespace,
+            pod,
+            container,
+            previous,
+            ..
+        } = source;
+        let instance = self.get(&namespace, &pod, &container, previous)?;
+        let (past, next, _) = instance.after(0);
+        let line = |(time, text): (_, Arc<str>)| LogLine::new(time, &*text);
+        let live = stream::unfold((instance, next), |(instance, next)| async move {
+            let (lines, next) = instance.next(next).await?;
+            Some((stream::iter(lines), (instance, next)))
+        });
+        let past = past.into_iter().map(line).collect();
+        Some(ContainerLog::new(past, live.flatten().map(line).boxed()))
     }
 }
 
-/// The kubeconfig for people, and the same for the replicas under a name that no second demo overwrites.
+/// Says what can be done in a second terminal.
+fn announce(cli: &Cli, files: &Files) {
+    let kubeconfig = files.shown.display();
+    if cli.bare {
+        tracing::info!(
+            "in a second terminal: kubectl --kubeconfig {kubeconfig} apply -k examples/sharded-namespace/manifests"
+        );
+    } else {
+        tracing::info!(
+            "in a second terminal: kubectl --kubeconfig {kubeconfig} -n mcr-demo get pods"
+        );
+    }
+}
+
+fn program() -> Result<PathBuf, Failure> {
+    std::env::current_exe()
+        .map_err(|error| Failure::failed(format!("this program cannot be found: {error}")))
+}
+
+/// The kubeconfig for people, and a folder for those of the replicas, which no second demo uses.
 struct Files {
     shown: PathBuf,
-    own: PathBuf,
+    pods: PathBuf,
 }
 
 // === impl Files ===
 
 impl Files {
-    fn write(content: &str, port: u16) -> Result<Self, Failure> {
+    fn write(server: &Server) -> Result<Self, Failure> {
+        let content = serde_json::to_string_pretty(&server.kubeconfig())
+            .map_err(|error| Failure::failed(format!("no kubeconfig: {error}")))?;
         let folder = folder();
         let files = Self {
             shown: folder.join("kubeconfig"),
-            own: folder.join(format!("kubeconfig-{port}")),
+            pods: folder.join(format!("pods-{}", server.addr().port())),
         };
-        std::fs::create_dir_all(&folder)
-            .and_then(|()| std::fs::write(&files.own, content))
+        std::fs::create_dir_all(&files.pods)
             .and_then(|()| std::fs::write(&files.shown, content))
             .map_err(|error| {
                 Failure::failed(format!("cannot write {}: {error}", files.shown.display()))
@@ -202,7 +139,7 @@ impl Files {
 
 impl Drop for Files {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.own);
+        let _ = std::fs::remove_dir_all(&self.pods);
     }
 }
 

@@ -16,7 +16,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::cli::{Cli, LogFormat};
+use crate::cli::{Cli, LogFormat, Target};
 
 /// What is logged unless `RUST_LOG` says otherwise.
 ///
@@ -45,8 +45,13 @@ pub(crate) fn init(cli: &Cli) {
         format: cli.log_format,
         peer: OnceLock::new(),
     };
-    if let Some(peer) = &cli.peer {
-        let _ = lines.peer.set(peer.clone());
+    let replica = || {
+        std::env::var("POD_NAME")
+            .ok()
+            .filter(|_| cli.target() != Target::Sandbox)
+    };
+    if let Some(peer) = cli.peer.clone().or_else(replica) {
+        let _ = lines.peer.set(peer);
     }
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))

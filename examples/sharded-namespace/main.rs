@@ -3,12 +3,16 @@
 //! `cargo run --example sharded-namespace --features namespace` needs nothing else: it brings its own API server and
 //! starts two replicas as child processes. See the README beside this file.
 
+mod children;
 mod cli;
 mod demo;
+mod kubelet;
 mod log;
+mod manifests;
+mod process;
 mod replica;
-mod sample;
 mod signals;
+mod stateful_set;
 
 use std::process::ExitCode;
 
@@ -35,8 +39,8 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), Failure> {
     cli.check()?;
     match cli.target() {
-        cli::Target::Sandbox => demo::with_sandbox(cli).await,
-        _ if cli.replicas() > 1 => demo::with_cluster(cli).await,
+        cli::Target::Sandbox => demo::run(cli).await,
+        _ if cli.replicas() > 1 => children::run(cli).await,
         target => replica::run(&cli, target).await,
     }
 }

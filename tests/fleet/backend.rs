@@ -167,6 +167,14 @@ impl Server {
         self.kubeconfig(ADMIN.name)
     }
 
+    /// The URL, and the certificates to trust.
+    pub(crate) fn address(&self) -> (String, Option<&Path>) {
+        match &self.kind {
+            Kind::Sandbox(server) => (server.url(), None),
+            Kind::Real(plane) => (plane.url.clone(), Some(&plane.ca)),
+        }
+    }
+
     /// Removes a Namespace with its ConfigMaps, as the controllers of a full control plane would.
     pub(crate) async fn delete_namespace(&self, name: &str) {
         let maps: Api<ConfigMap> = Api::namespaced(self.admin.clone(), name);
