@@ -281,6 +281,8 @@ impl Membership {
         let at = (self.last_change.max(start) + SETTLE).min(start + timings.renew());
         if now >= at || self.mutants.has(Mutant::NoSettling) {
             self.settled = true;
+            // Others hand over to a peer that has renewed.
+            self.claim.renew_now();
         } else {
             self.wake_at(Some(at));
         }
