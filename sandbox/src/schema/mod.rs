@@ -1,5 +1,14 @@
 //! The types of the served kinds, as the OpenAPI description of Kubernetes has them.
 
+mod custom;
+mod decode;
+mod go;
+mod json;
+mod quantity;
+mod reader;
+mod strict;
+mod time;
+
 use std::{
     collections::HashMap,
     sync::{LazyLock, OnceLock},
