@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::{
-    decode,
+    decode::{self, Decoded, Validation},
     kinds::Kind,
     meta,
     ownership::{Owners, apply::Apply},
@@ -17,17 +17,16 @@ use crate::{
 /// The media type of what is applied; JSON is YAML too.
 pub(crate) const MEDIA_TYPE: &str = "application/apply-patch+yaml";
 
-/// Brings an object to what `body` states, or creates it; the flag says which.
+/// Brings an object to what `config` states, or creates it; the flag says which.
 pub(crate) fn apply(
     store: &mut Store,
     mut call: Call,
     name: &str,
-    body: &[u8],
+    config: &Value,
     force: bool,
 ) -> Result<(Arc<Object>, bool), ApiError> {
     let kind = call.kind.clone();
-    let config = read(body)?;
-    check_type(&kind, &config)?;
+    check_type(&kind, config)?;
     let stored = store.get(&kind, &call.namespace, name).ok();
     let live = match &stored {
         Some(object) => view::served(&kind, object),
@@ -40,12 +39,13 @@ pub(crate) fn apply(
     let run = Apply {
         kind: kind.model(),
         live: &live,
-        config: &config,
+        config,
         by: call.circumstances(&api_version, &reset),
         force,
     };
     let object = run.run(&mut owners)?.unwrap_or(live);
-    let new = decode::admit(&kind, object)?;
+    let new = decode::patched(&kind, &object, Vec::new(), Validation::Ignore);
+    let new = new.map_err(ApiError::bad_request)?.object;
     let uid = meta::text(&new, "uid");
     if stored.is_none() && !uid.is_empty() {
         let why = format!(
@@ -57,17 +57,33 @@ pub(crate) fn apply(
     store.update(&call, name, new, Intent::Apply)
 }
 
-fn read(body: &[u8]) -> Result<Value, ApiError> {
-    let config = serde_json::from_slice(body)
-        .map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))?;
-    match config {
-        Value::Object(_) => Ok(config),
-        Value::Null => Ok(Value::Object(Default::default())),
-        other => Err(ApiError::bad_request(format!(
-            "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go value \
-             of type map[string]interface {{}}",
-            crate::patch::json_type(&other)
+/// Reads what is applied.
+pub(crate) fn read(body: &[u8], validation: Validation) -> Result<Decoded, ApiError> {
+    let refused = |why: String| ApiError::bad_request(format!("error decoding YAML: {why}"));
+    let (config, doubled) = decode::yaml(body).map_err(refused)?;
+    let object = match config {
+        Value::Object(_) => config,
+        Value::Null => Value::Object(Default::default()),
+        other => {
+            return Err(refused(format!(
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go value \
+                 of type map[string]interface {{}}",
+                crate::patch::json_type(&other)
+            )));
+        }
+    };
+    match (validation, doubled.as_slice()) {
+        (Validation::Strict, [first, ..]) => Err(ApiError::bad_request(format!(
+            "error strict decoding YAML: yaml: unmarshal errors:\n  {first}"
         ))),
+        (Validation::Warn, _) => Ok(Decoded {
+            object,
+            warnings: doubled,
+        }),
+        _ => Ok(Decoded {
+            object,
+            warnings: Vec::new(),
+        }),
     }
 }
 

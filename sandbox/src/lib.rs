@@ -38,6 +38,7 @@
 //! - Watches from any version that is still kept, bookmarks, streaming lists, `410 Gone`; see [`SandboxBuilder::history`].
 //! - Lists in pages, and of any version that is still kept.
 //! - Finalizers, and namespaces that take their contents with them.
+//! - The types of Kubernetes: unknown and doubled fields as `fieldValidation` says, with the warnings of a real server.
 //! - Users with their rights: the token of a service account is held to the stored roles and bindings, other tokens are
 //!   administrators; impersonation, and the reviews that `kubectl auth` asks for. See [`Sandbox::client_for`].
 //! - Discovery in both forms, with subresources and groups in the order of kube-apiserver, metadata-only replies, and as
@@ -54,10 +55,7 @@
 //! user, come and go at run time, and are reproducible from a seed.
 //!
 //! # What is missing
-//! - Server-side apply (415), tables, protobuf bodies
-//!   (which `kubectl create configmap` and its like send) and YAML bodies.
 //! - Admission beyond namespaces, quotas, expiry of Events.
-//! - Unknown fields are kept rather than dropped or reported; `managedFields` are not kept.
 //! - Immutable ConfigMaps and Secrets can be changed, and the syntax of labels and annotations is not checked.
 //! - A namespace is emptied at once instead of by a controller, and there is no garbage collection of dependents.
 #![doc = include_str!("docs/differences.md")]
@@ -101,6 +99,7 @@ mod subresources;
 #[allow(dead_code)]
 mod table;
 mod view;
+mod warnings;
 mod watch;
 
 pub use self::{

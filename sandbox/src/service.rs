@@ -11,7 +11,8 @@ use tower::BoxError;
 use crate::{
     apply,
     auth::{self, User},
-    decode, discovery,
+    decode::{self, MediaType, Validation},
+    discovery,
     kinds::{Kind, Subresource},
     ownership,
     patch::{Form, Patch},
@@ -22,6 +23,7 @@ use crate::{
     store::{Call, Deleted, Intent, Object, Preconditions},
     subresources,
     view::{self, View},
+    warnings::Warnings,
     watch::{self, Horizon},
 };
 
@@ -37,6 +39,7 @@ pub(crate) struct ApiRequest {
     pub body: Bytes,
     /// What the reader is shown, when that is not the present.
     horizon: Option<Horizon>,
+    warnings: Warnings,
 }
 
 /// The object that a path names; the namespace is empty for kinds without.
@@ -82,7 +85,10 @@ pub(crate) fn handle(
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-    let reply = route(sandbox, parts, body, horizon).unwrap_or_else(|error| refuse(&error));
+    let warnings = Warnings::default();
+    let reply = route(sandbox, parts, body, horizon, warnings.clone());
+    let mut reply = reply.unwrap_or_else(|error| refuse(&error));
+    warnings.write(reply.headers_mut());
     tracing::debug!(%method, path, code = reply.status().as_u16(), "answered");
     reply
 }
@@ -102,6 +108,7 @@ fn route(
     parts: Parts,
     body: Bytes,
     horizon: Option<Horizon>,
+    warnings: Warnings,
 ) -> Result<Response<Body>, ApiError> {
     let user = auth::admit(&*sandbox.store(), &parts)?;
     let registry = sandbox.registry();
@@ -119,6 +126,7 @@ fn route(
         headers: parts.headers,
         body,
         horizon,
+        warnings,
     };
     let aggregated = || view::prefers_aggregated(&request.headers);
     let about = match route {
@@ -188,7 +196,7 @@ impl ApiRequest {
             if self.method != Method::POST || everywhere {
                 return Err(ApiError::method_not_allowed());
             }
-            let (body, now) = (decode::object(kind, self.json()?)?, sandbox.timestamp());
+            let (body, now) = (self.object(kind)?, sandbox.timestamp());
             let namespace = namespace.unwrap_or_default();
             let answer = review.answer(&*sandbox.store(), &self.user, &namespace, body, &now)?;
             return Ok(object_reply(
@@ -200,7 +208,7 @@ impl ApiRequest {
             Method::GET => self.list(sandbox, kind, namespace, view),
             Method::POST if !everywhere => {
                 self.query.check_write(Options::Create)?;
-                let body = decode::object(kind, self.json()?)?;
+                let body = self.object(kind)?;
                 let call = self.call(
                     sandbox,
                     kind.clone(),
@@ -269,7 +277,7 @@ impl ApiRequest {
             }
             Method::PUT => {
                 self.query.check_write(Options::Update)?;
-                let new = decode::object(kind, self.json()?)?;
+                let new = self.object(kind)?;
                 let mut call = self.call(sandbox, kind.clone(), namespace, self.query.dry_run()?);
                 call.part = part;
                 let (object, created) =
@@ -281,7 +289,9 @@ impl ApiRequest {
                 let force = self.query.flag("force").unwrap_or_default();
                 let mut call = self.call(sandbox, kind.clone(), namespace, self.query.dry_run()?);
                 call.part = part;
-                let applied = apply::apply(&mut sandbox.store(), call, name, &self.body, force);
+                let config = apply::read(&self.body, self.validation()?)?;
+                self.warnings.add(config.warnings);
+                let applied = apply::apply(&mut sandbox.store(), call, name, &config.object, force);
                 let (object, created) = applied?;
                 Ok(object_reply(written(created), view.object(&object)))
             }
@@ -294,8 +304,8 @@ impl ApiRequest {
                 let stored = store.get(kind, &call.namespace, name)?;
                 let patch = Patch::decode(form, &self.body)?;
                 let object = patch.apply(view::served(kind, &stored), kind)?;
-                let new = decode::admit(kind, object.clone());
-                let new = new.map_err(|error| patch.spoils(&object, &error))?;
+                let new = self.admit(kind, &object, self.validation()?);
+                let new = new.map_err(|why| patch.spoils(&object, &why))?;
                 let (object, _) = store.update(&call, name, new, Intent::Patch)?;
                 Ok(object_reply(StatusCode::OK, view.object(&object)))
             }
@@ -324,12 +334,37 @@ impl ApiRequest {
 
     /// The object in the body.
     pub(crate) fn object(&self, kind: &Kind) -> Result<Value, ApiError> {
-        decode::object(kind, self.json()?)
+        let media_type = MediaType::parse(self.content_type())?;
+        let decoded = decode::object(kind, media_type, &self.body, self.validation()?)?;
+        self.warnings.add(decoded.warnings);
+        Ok(decoded.object)
     }
 
-    /// The object that a patch has made.
-    pub(crate) fn admit(&self, kind: &Kind, object: Value) -> Result<Value, ApiError> {
-        decode::admit(kind, object)
+    /// The object that a patch has made; the error says why it is none.
+    pub(crate) fn admit(
+        &self,
+        kind: &Kind,
+        object: &Value,
+        validation: Validation,
+    ) -> Result<Value, String> {
+        let decoded = decode::patched(kind, object, Vec::new(), validation)?;
+        self.warnings.add(decoded.warnings);
+        Ok(decoded.object)
+    }
+
+    /// What is to happen to fields that the object should not have.
+    pub(crate) fn validation(&self) -> Result<Validation, ApiError> {
+        let options = match self.method {
+            Method::POST => "CreateOptions",
+            Method::PUT => "UpdateOptions",
+            _ => "PatchOptions",
+        };
+        Validation::parse(self.query.get("fieldValidation"), options)
+    }
+
+    fn content_type(&self) -> Option<&str> {
+        let header = self.headers.get(header::CONTENT_TYPE)?;
+        header.to_str().ok()
     }
 
     pub(crate) fn call(

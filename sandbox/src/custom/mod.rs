@@ -30,10 +30,11 @@ pub(crate) struct CustomType {
 // === impl CustomType ===
 
 impl CustomType {
-    /// Drops what the schema does not know, and fills in its defaults.
-    pub(crate) fn admit(&self, object: &mut Value) {
-        prune::prune(&self.schema, object);
+    /// Drops what the schema does not know, and fills in its defaults; says where the dropped fields were.
+    pub(crate) fn admit(&self, object: &mut Value) -> Vec<String> {
+        let dropped = prune::prune(&self.schema, object);
         prune::fill(&self.schema, object);
+        dropped
     }
 
     /// What is wrong with an object by its schema.

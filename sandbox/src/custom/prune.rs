@@ -5,8 +5,15 @@ use serde_json::{Map, Value, json};
 /// The fields of an object that every schema knows.
 const KNOWN: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
-/// Drops the fields of an object that its schema does not know.
-pub(super) fn prune(schema: &Value, object: &mut Value) {
+/// Drops the fields of an object that its schema does not know, and says where they were.
+pub(super) fn prune(schema: &Value, object: &mut Value) -> Vec<String> {
+    let mut dropped = Vec::new();
+    prune_object(schema, object, "", &mut dropped);
+    dropped.sort_unstable();
+    dropped
+}
+
+fn prune_object(schema: &Value, object: &mut Value, path: &str, dropped: &mut Vec<String>) {
     let Some(fields) = object.as_object_mut() else {
         return;
     };
@@ -14,38 +21,55 @@ pub(super) fn prune(schema: &Value, object: &mut Value) {
         .iter()
         .filter_map(|name| fields.remove_entry(*name))
         .collect();
-    prune_fields(schema, fields);
+    prune_fields(schema, fields, path, dropped);
     fields.extend(kept);
 }
 
-fn prune_value(schema: &Value, value: &mut Value) {
+fn prune_value(schema: &Value, value: &mut Value, path: &str, dropped: &mut Vec<String>) {
     match value {
         Value::Object(_) if is_set(schema, "x-kubernetes-embedded-resource") => {
-            prune(schema, value);
+            prune_object(schema, value, path, dropped);
         }
-        Value::Object(fields) => prune_fields(schema, fields),
+        Value::Object(fields) => prune_fields(schema, fields, path, dropped),
         Value::Array(items) => {
-            for item in items {
-                prune_value(&schema["items"], item);
+            for (index, item) in items.iter_mut().enumerate() {
+                let path = format!("{path}[{index}]");
+                prune_value(&schema["items"], item, &path, dropped);
             }
         }
         _ => {}
     }
 }
 
-fn prune_fields(schema: &Value, fields: &mut Map<String, Value>) {
+fn prune_fields(
+    schema: &Value,
+    fields: &mut Map<String, Value>,
+    path: &str,
+    dropped: &mut Vec<String>,
+) {
     let values = &schema["additionalProperties"];
     let keeps = is_set(schema, "x-kubernetes-preserve-unknown-fields")
         || values.is_object()
         || values == &json!(true);
     let known = &schema["properties"];
     fields.retain(|name, value| {
+        let path = match path {
+            "" => name.clone(),
+            path => format!("{path}.{name}"),
+        };
         if let Some(of_field) = known.get(name) {
-            prune_value(of_field, value);
+            // A null that cannot be is as good as nothing.
+            if value.is_null() && !is_set(of_field, "nullable") {
+                return is_set(of_field, "x-kubernetes-preserve-unknown-fields");
+            }
+            prune_value(of_field, value, &path, dropped);
             return true;
         }
         if values.is_object() {
-            prune_value(values, value);
+            prune_value(values, value, &path, dropped);
+        }
+        if !keeps {
+            dropped.push(path);
         }
         keeps
     });
@@ -113,7 +137,17 @@ mod tests {
                 "list": [{"q": 1}, 7],
             },
         });
-        prune(&schema, &mut object);
+        let dropped = prune(&schema, &mut object);
+        assert_eq!(
+            dropped,
+            [
+                "other",
+                "spec.free.known.z",
+                "spec.list[0].q",
+                "spec.map.k.q",
+                "spec.wings"
+            ]
+        );
         fill(&schema, &mut object);
         let expected = json!({
             "metadata": {"name": "x", "any": 1},

@@ -1,6 +1,6 @@
 //! The kind that defines further kinds.
 
-use super::{Generation, Kind, Shape, Subresource, texts};
+use super::{Generation, Kind, Subresource, texts};
 use crate::custom::definition;
 
 pub(super) fn kinds() -> Vec<Kind> {
@@ -18,7 +18,6 @@ pub(super) fn kinds() -> Vec<Kind> {
         unconditional_update: false,
         subresources: vec![Subresource::Status],
         generation: Generation::Spec,
-        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         default: definition::default,
         prepare: definition::prepare,
         validate: definition::validate,

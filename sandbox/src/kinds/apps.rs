@@ -1,7 +1,7 @@
 //! The kinds of workloads.
 
 use super::{
-    Generation, Kind, ScaleFields, Shape,
+    Generation, Kind, ScaleFields,
     Subresource::{Scale, Status},
     texts,
 };
@@ -15,7 +15,6 @@ pub(super) fn kinds() -> Vec<Kind> {
 
 fn controller_revision() -> Kind {
     Kind {
-        shape: &[("revision", Shape::Int)],
         validate: rules::validate_controller_revision,
         ..Kind::new(GROUP, "v1", "ControllerRevision", "controllerrevisions")
     }
@@ -29,7 +28,6 @@ fn deployment() -> Kind {
         scale: Some(ScaleFields::of_workloads()),
         generation: Generation::SpecAndAnnotations,
         kept_by_status: &["labels"],
-        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         metadata: MetadataRules::of(NameForm::Subdomain, Repeats::Change),
         default: rules::default_deployment,
         prepare: rules::prepare_deployment,
@@ -45,7 +43,6 @@ fn stateful_set() -> Kind {
         subresources: vec![Scale, Status],
         scale: Some(ScaleFields::of_workloads()),
         generation: Generation::Spec,
-        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         metadata: MetadataRules::of(NameForm::Label, Repeats::Change),
         default: rules::default_stateful_set,
         prepare: rules::prepare_stateful_set,

@@ -1,20 +1,12 @@
 //! Leases.
 
-use super::{Kind, Shape};
+use super::Kind;
 use crate::rules::{self, MetadataRules};
 
 pub(super) fn kinds() -> Vec<Kind> {
     vec![Kind {
         create_on_update: true,
         unconditional_update: false,
-        shape: &[
-            ("spec", Shape::Map),
-            ("spec.acquireTime", Shape::Text),
-            ("spec.holderIdentity", Shape::Text),
-            ("spec.leaseDurationSeconds", Shape::Int),
-            ("spec.leaseTransitions", Shape::Int),
-            ("spec.renewTime", Shape::Text),
-        ],
         metadata: MetadataRules::custom(),
         prepare: rules::prepare_lease,
         validate: rules::validate_lease,

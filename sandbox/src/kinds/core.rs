@@ -1,7 +1,7 @@
 //! The kinds of the core group.
 
 use super::{
-    Generation, Kind, Shape,
+    Generation, Kind,
     Subresource::{Binding, Eviction, Finalize, Log, Status, Token},
     events, texts,
 };
@@ -27,7 +27,6 @@ pub(super) fn namespace() -> Kind {
         metadata: MetadataRules::of(NameForm::Label, Repeats::Change),
         delete_collection: false,
         subresources: vec![Finalize, Status],
-        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         default: rules::default_namespace,
         selectable: texts(["status.phase"]),
         prepare: rules::prepare_namespace,
@@ -39,7 +38,6 @@ pub(super) fn namespace() -> Kind {
 fn config_map() -> Kind {
     Kind {
         short_names: texts(["cm"]),
-        shape: &[("data", Shape::TextMap), ("binaryData", Shape::TextMap)],
         validate: rules::validate_config_map,
         ..Kind::new("", "v1", "ConfigMap", "configmaps")
     }
@@ -51,7 +49,6 @@ fn node() -> Kind {
         namespaced: false,
         subresources: vec![Status],
         created_with_status: true,
-        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         selectable: texts(["spec.unschedulable"]),
         prepare: rules::prepare_node,
         ..Kind::new("", "v1", "Node", "nodes")
@@ -65,7 +62,6 @@ fn pod() -> Kind {
         subresources: vec![Binding, Eviction, Log, Status],
         generation: Generation::Spec,
         kept_by_status: &["ownerReferences"],
-        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         default: rules::default_pod,
         selectable: texts([
             "spec.nodeName",
@@ -87,11 +83,6 @@ fn pod() -> Kind {
 
 fn secret() -> Kind {
     Kind {
-        shape: &[
-            ("type", Shape::Text),
-            ("data", Shape::TextMap),
-            ("stringData", Shape::TextMap),
-        ],
         selectable: texts(["type"]),
         default: rules::default_secret,
         validate: rules::validate_secret,
@@ -105,7 +96,6 @@ fn service() -> Kind {
         categories: texts(["all"]),
         create_on_update: true,
         subresources: vec![Status],
-        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         metadata: MetadataRules::of(NameForm::Label, Repeats::Change),
         default: rules::default_service,
         selectable: texts(["spec.clusterIP", "spec.type"]),

@@ -1,6 +1,6 @@
 //! Events, which two groups serve.
 
-use super::{Kind, Shape, Text, texts};
+use super::{Kind, Text, texts};
 use crate::rules::{self, MetadataRules, NameForm, Repeats};
 
 pub(super) fn kinds() -> Vec<Kind> {
@@ -12,7 +12,6 @@ pub(super) fn event() -> Kind {
     Kind {
         short_names: texts(["ev"]),
         create_on_update: true,
-        shape: &[("involvedObject", Shape::Map), ("message", Shape::Text)],
         metadata: MetadataRules::of(NameForm::Subdomain, Repeats::Nothing),
         selectable: selectable(),
         validate: rules::validate_event,
@@ -34,7 +33,6 @@ fn event_v1() -> Kind {
             ("reportingComponent", "reportingController"),
         ],
         create_on_update: true,
-        shape: &[("regarding", Shape::Map), ("note", Shape::Text)],
         metadata: MetadataRules::of(NameForm::Subdomain, Repeats::Change),
         selectable: selectable(),
         validate: rules::validate_event_v1,

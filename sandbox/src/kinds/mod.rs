@@ -29,7 +29,7 @@ use crate::{
     auth::Review,
     custom::CustomType,
     rules::MetadataRules,
-    schema::{Schemas, Type},
+    schema::{GoTypes, Schemas, Type},
     status::FieldError,
     table::{Custom, Printer},
 };
@@ -75,8 +75,6 @@ pub(crate) struct Kind {
     pub kept_by_status: &'static [&'static str],
     /// The question that its objects ask; nothing of such a kind is kept.
     pub review: Option<Review>,
-    /// The types of fields, by dotted path; fields that are not listed may hold anything.
-    pub shape: &'static [(&'static str, Shape)],
     /// Fills in what a client may leave out.
     pub default: fn(&mut Value),
     /// What goes before all other rules; says why an object may not be.
@@ -112,16 +110,8 @@ pub(crate) enum Generation {
     Contents,
 }
 
-/// The JSON type of a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
-    Text,
-    Int,
-    Map,
-    TextMap,
-    TextList,
-    List,
-}
+/// The type of what is on the shelf of Events, the one shelf that two groups serve.
+const STORED_EVENT: &str = "io.k8s.api.core.v1.Event";
 
 /// The shelf of the kind that decides where others may live.
 const NAMESPACES: &str = "namespaces";
@@ -177,7 +167,6 @@ impl Kind {
             created_with_status: false,
             kept_by_status: &[],
             review: None,
-            shape: &[],
             default: |_| {},
             admit: |_, _| Ok(()),
             prepare: |_, _| {},
@@ -317,16 +306,25 @@ impl Kind {
     /// Renames the fields of an object on the shelf to what this group calls them.
     pub(crate) fn serve(&self, object: &mut Value) {
         rename(object, self.renames.iter().copied());
+        self.tidy(object, &self.type_name);
     }
 
     /// Renames the fields of a served object to what the shelf calls them.
     pub(crate) fn store(&self, object: &mut Value) {
-        rename(
-            object,
-            self.renames
-                .iter()
-                .map(|(stored, served)| (*served, *stored)),
-        );
+        let names = self.renames.iter();
+        rename(object, names.map(|(stored, served)| (*served, *stored)));
+        self.tidy(object, STORED_EVENT);
+    }
+
+    /// The two groups do not agree on which empty fields are written.
+    fn tidy(&self, object: &mut Value, type_name: &str) {
+        let types = GoTypes::kubernetes();
+        if let Some(of) = types
+            .of_schema(type_name)
+            .filter(|_| !self.renames.is_empty())
+        {
+            types.tidy(of, object);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The kinds that limit disruptions.
 
-use super::{Generation, Kind, Shape, Subresource, texts};
+use super::{Generation, Kind, Subresource, texts};
 use crate::rules::{self, MetadataRules, NameForm, Repeats};
 
 pub(super) fn kinds() -> Vec<Kind> {
@@ -9,7 +9,6 @@ pub(super) fn kinds() -> Vec<Kind> {
         unconditional_update: false,
         subresources: vec![Subresource::Status],
         generation: Generation::Spec,
-        shape: &[("spec", Shape::Map), ("status", Shape::Map)],
         metadata: MetadataRules::of(NameForm::PathSegment, Repeats::Nothing),
         prepare: rules::prepare_budget,
         validate: rules::validate_budget,

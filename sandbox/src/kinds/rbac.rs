@@ -1,6 +1,6 @@
 //! The kinds that say who may do what.
 
-use super::{Kind, Shape};
+use super::Kind;
 use crate::rules::{self, MetadataRules, NameForm, Repeats};
 
 pub(super) fn kinds() -> Vec<Kind> {
@@ -21,7 +21,6 @@ pub(super) fn kinds() -> Vec<Kind> {
 fn role(kind: &'static str, plural: &'static str) -> Kind {
     Kind {
         create_on_update: true,
-        shape: &[("rules", Shape::List)],
         metadata: MetadataRules::of(NameForm::PathSegment, Repeats::All),
         prepare: rules::prepare_role,
         validate: rules::validate_role,
@@ -31,7 +30,6 @@ fn role(kind: &'static str, plural: &'static str) -> Kind {
 
 fn binding(kind: &'static str, plural: &'static str) -> Kind {
     Kind {
-        shape: &[("subjects", Shape::List), ("roleRef", Shape::Map)],
         default: rules::default_binding,
         prepare: |_, _| {},
         validate: rules::validate_role_binding,

@@ -92,12 +92,12 @@ impl Patch {
     }
 
     /// The refusal of what the patch has made of an object.
-    pub(crate) fn spoils(&self, patched: &Value, why: &ApiError) -> ApiError {
+    pub(crate) fn spoils(&self, patched: &Value, why: &str) -> ApiError {
         let shown = match self {
             Self::Strategic(fields) => Printed(&Value::Object(fields.clone())).to_string(),
             _ => patched.to_string(),
         };
-        ApiError::spoiling_patch(shown, &why.message)
+        ApiError::spoiling_patch(shown, why)
     }
 }
 

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::{
-    decode::{Decoder, found},
+    decode::Decoder,
     go::{Custom, Id},
+    json::found,
     quantity, time,
 };
 
@@ -62,7 +63,7 @@ impl Decoder<'_> {
                 b'{' => self.inner_schema(),
                 b'[' => {
                     let all = if custom == Custom::SchemaOrList {
-                        self.schema_type()?
+                        self.types.schema_type().unwrap_or_default()
                     } else {
                         self.types.text()
                     };
@@ -77,15 +78,8 @@ impl Decoder<'_> {
     }
 
     fn inner_schema(&mut self) -> Result<Value, String> {
-        let schema = self.schema_type()?;
+        let schema = self.types.schema_type().unwrap_or_default();
         self.leniently(|decoder| decoder.value(schema, None))
-    }
-
-    fn schema_type(&self) -> Result<Id, String> {
-        const NAME: &str =
-            "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
-        let schema = self.types.of_schema(NAME);
-        schema.ok_or_else(|| "no type for schemas".to_owned())
     }
 
     /// Reads what Go reads on its own: unknown fields are not told, and a refusal ends the whole reading.

@@ -5,11 +5,13 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
+use ::base64::Engine;
 use serde_json::{Map, Number, Value};
 
 use super::{
-    go::{Form, GoTypes, Id, Struct},
+    base64,
+    go::{Form, GoTypes, Id, OWNERS, Struct},
+    json::found,
     reader::Reader,
     strict::{Step, Strict},
 };
@@ -140,7 +142,7 @@ impl<'a> Decoder<'a> {
             if !self.types.omits(field, &value) {
                 // What is empty and stays is nothing at all once it has been stored.
                 let nothing = match &value {
-                    Value::Array(items) => items.is_empty(),
+                    Value::Array(items) => items.is_empty() && field.name != OWNERS,
                     Value::Object(inner) => inner.is_empty() && self.is_map(field.of),
                     _ => false,
                 };
@@ -208,19 +210,10 @@ impl<'a> Decoder<'a> {
     }
 
     fn bytes(&mut self) -> Value {
-        let text = self.reader.string();
-        let text: String = text
-            .chars()
-            .filter(|letter| !"\r\n".contains(*letter))
-            .collect();
-        match BASE64_STANDARD.decode(&text) {
-            Ok(bytes) => Value::String(BASE64_STANDARD.encode(bytes)),
-            Err(error) => {
-                let refusal = format!(
-                    "illegal base64 data at input byte {}",
-                    offset(&text, &error)
-                );
-                self.refused.get_or_insert(refusal);
+        match base64::canonical(&self.reader.string()) {
+            Ok(text) => Value::String(text),
+            Err(why) => {
+                self.refused.get_or_insert(why);
                 Value::Null
             }
         }
@@ -241,7 +234,7 @@ impl<'a> Decoder<'a> {
                 (first, _) => self.mismatch(found(first), "uint8"),
             }
         }
-        Value::String(BASE64_STANDARD.encode(bytes))
+        Value::String(::base64::prelude::BASE64_STANDARD.encode(bytes))
     }
 
     /// The next value, of whatever type.
@@ -333,26 +326,5 @@ impl<'a> Decoder<'a> {
         if let Some(strict) = &mut self.strict {
             strict.add(what, key);
         }
-    }
-}
-
-/// What Go calls a value that starts like this.
-pub(super) fn found(first: u8) -> &'static str {
-    match first {
-        b'{' => "object",
-        b'[' => "array",
-        b'"' => "string",
-        b't' | b'f' => "bool",
-        b'n' => "null",
-        _ => "number",
-    }
-}
-
-/// Where Go finds that a text is no base64.
-fn offset(text: &str, error: &base64::DecodeError) -> usize {
-    match error {
-        base64::DecodeError::InvalidByte(place, _)
-        | base64::DecodeError::InvalidLastSymbol(place, _) => *place,
-        _ => text.len(),
     }
 }

@@ -11,6 +11,9 @@ static KUBERNETES: LazyLock<GoTypes> = LazyLock::new(|| {
     GoTypes::new(&serde_json::from_str(text).unwrap_or_default())
 });
 
+/// The field that means another thing when it is empty than when it is missing.
+pub(super) const OWNERS: &str = "managedFields";
+
 /// Types that refer to each other.
 #[derive(Debug, Default)]
 pub(crate) struct GoTypes {
@@ -90,6 +93,8 @@ pub(crate) struct Field {
 pub(crate) struct Message {
     pub number: u64,
     pub name: String,
+    /// Its name in Go, for refusals.
+    pub go_name: String,
     pub of: Id,
     pub inline: bool,
 }
@@ -133,6 +138,11 @@ impl GoTypes {
             .get("string")
             .copied()
             .unwrap_or_default()
+    }
+
+    /// The type of a schema in a definition of custom resources.
+    pub(crate) fn schema_type(&self) -> Option<Id> {
+        self.of_schema("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps")
     }
 
     pub(crate) fn get(&self, id: Id) -> &GoType {
@@ -231,6 +241,10 @@ impl GoTypes {
                 all.messages.push(Message {
                     number,
                     name: name.to_owned(),
+                    go_name: match text("go") {
+                        "" => capitalized(name),
+                        go => go.to_owned(),
+                    },
                     of,
                     inline,
                 });
@@ -245,11 +259,25 @@ impl GoTypes {
         let form = &self.get(field.of).form;
         match (field.omit, form) {
             (Omit::Never, _) => false,
+            // An empty list gives the fields up; none says nothing about them.
+            _ if field.name == OWNERS => value.is_null(),
             (_, Form::Pointer(_)) | (Omit::Zero, Form::Custom(_)) => value.is_null(),
             (_, Form::Custom(_)) | (Omit::Empty, Form::Struct(_)) => false,
             (Omit::Zero, Form::Struct(_)) => *value == self.zero(field.of),
             _ => is_empty(value),
         }
+    }
+
+    /// Brings an object whose fields have been renamed into the form in which Go writes it.
+    pub(crate) fn tidy(&self, of: Id, object: &mut Value) {
+        let (Form::Struct(all), Some(fields)) = (&self.get(of).form, object.as_object_mut()) else {
+            return;
+        };
+        fields.retain(|name, value| {
+            let field = all.field(name);
+            field.is_some_and(|(_, field)| !self.omits(field, value))
+        });
+        *fields = self.finish(all, std::mem::take(fields));
     }
 
     /// What Go starts with.
@@ -308,6 +336,12 @@ impl Struct {
             .ok()?;
         Some((place, self.fields.get(place)?))
     }
+}
+
+fn capitalized(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// What Go calls empty.

@@ -1,9 +1,10 @@
 //! The types of the served kinds, as the OpenAPI description of Kubernetes has them.
 
+mod base64;
 mod custom;
 mod decode;
 mod go;
-mod json;
+pub(crate) mod json;
 mod quantity;
 mod reader;
 mod strict;
@@ -16,6 +17,11 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::{
+    decode::Decoder,
+    go::{Custom, Form, GoTypes, Id, Message, Struct},
+    reader::Reader,
+};
 use crate::fields::{Model, TypeRef};
 
 /// The schemas of the built-in kinds; see `openapi/README.md` for where the file is from.

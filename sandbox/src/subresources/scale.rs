@@ -50,8 +50,8 @@ pub(super) fn answer(
             let old = found(&store)?;
             let stored = Object::new(fields.view(old.value()));
             let patched = patch.apply(view::served(&kind, &stored), &kind)?;
-            let scale = request.admit(&kind, patched.clone());
-            let scale = scale.map_err(|error| patch.spoils(&patched, &error))?;
+            let scale = request.admit(&kind, &patched, request.validation()?);
+            let scale = scale.map_err(|why| patch.spoils(&patched, &why))?;
             check_name(target, &scale)?;
             write(
                 sandbox,

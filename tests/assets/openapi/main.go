@@ -64,6 +64,8 @@ type goType struct {
 type field struct {
 	Name string `json:"name"`
 	Type string `json:"type"`
+	// The name in Go, where it is not the same with a capital letter.
+	Go string `json:"go,omitempty"`
 	// Whether the fields of the struct count as fields of the one that has it.
 	Inline bool `json:"inline,omitempty"`
 	// When the field is left out: `empty`, `zero`, or never.
@@ -234,6 +236,9 @@ func fields(t reflect.Type, types map[string]goType) []field {
 			number, err := strconv.Atoi(parts[1])
 			check(err)
 			entry.Number = number
+		}
+		if entry.Number > 0 && member.Name != strings.ToUpper(entry.Name[:1])+entry.Name[1:] {
+			entry.Go = member.Name
 		}
 		entry.Type = describe(member.Type, types)
 		all = append(all, entry)
