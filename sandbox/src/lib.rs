@@ -34,7 +34,10 @@
 //!   [`ContainerLogs`]), `pods/eviction`, `serviceaccounts/token` and `finalize` of namespaces.
 //! - Custom resources: definitions with several versions (all with the same fields), schemas that prune, default and check,
 //!   subresources, columns. Rules in CEL, formats and webhooks for conversion have no effect.
-//! - Label selectors; field selectors for `metadata.name` and `metadata.namespace`.
+//! - What kube-apiserver fills in and refuses for these kinds, with the same fields, reasons and texts: defaults, immutable
+//!   fields, addresses of Services, classes of quality and priorities of Pods.
+//! - Label selectors, and the field selectors of each kind.
+//! - Tables, with the columns of `kubectl get`; those of custom resources come from their definitions.
 //! - Watches from any version that is still kept, bookmarks, streaming lists, `410 Gone`; see [`SandboxBuilder::history`].
 //! - Lists in pages, and of any version that is still kept.
 //! - Finalizers, and namespaces that take their contents with them.
@@ -56,7 +59,10 @@
 //!
 //! # What is missing
 //! - Admission beyond namespaces, quotas, expiry of Events.
-//! - Immutable ConfigMaps and Secrets can be changed, and the syntax of labels and annotations is not checked.
+//! - Of the rules for Pods: affinity, topology spread, host aliases, DNS settings, system calls of the kernel, Windows,
+//!   claims of devices, and the details of most kinds of volumes; what a refused change of a Pod says about the difference
+//!   are the names of the fields. PriorityClasses are the two that every cluster has. Warnings about Pods are not given.
+//! - Second addresses of Services, and the rules for load balancers. There is no Service `kubernetes`.
 //! - A namespace is emptied at once instead of by a controller, and there is no garbage collection of dependents.
 #![doc = include_str!("docs/differences.md")]
 
@@ -82,8 +88,6 @@ mod ownership;
 mod patch;
 mod path;
 mod query;
-// More kinds come to use them.
-#[allow(dead_code)]
 mod rules;
 mod sandbox;
 // The first users are on their way.
@@ -92,11 +96,9 @@ mod schema;
 mod selector;
 mod server;
 mod service;
-#[allow(dead_code)]
 mod status;
 mod store;
 mod subresources;
-#[allow(dead_code)]
 mod table;
 mod view;
 mod warnings;
