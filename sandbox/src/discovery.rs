@@ -1,7 +1,7 @@
 //! What the server says about itself, made from the registry of kinds.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::kinds::{Kind, Registry, Subresource};
@@ -91,49 +91,6 @@ pub(crate) fn aggregated(registry: &Registry, core: bool) -> Value {
         "metadata": {},
         "items": items,
     })
-}
-
-/// `/openapi/v3`
-pub(crate) fn open_api(registry: &Registry) -> Value {
-    let groups = [""].into_iter().chain(registry.groups());
-    let versions = groups.flat_map(|group| {
-        let versions = registry.versions(group).into_iter();
-        versions.map(move |version| match group {
-            "" => format!("api/{version}"),
-            group => format!("apis/{group}/{version}"),
-        })
-    });
-    let entry = |path: String| {
-        let url = format!("/openapi/v3/{path}");
-        (path, json!({"serverRelativeURL": url}))
-    };
-    let paths: Map<_, _> = versions.map(entry).collect();
-    json!({"paths": paths})
-}
-
-/// `/openapi/v3/{path of a group}`: only that the server validates fields itself, which clients look for before they write.
-pub(crate) fn open_api_group(registry: &Registry, group: &str, version: &str) -> Value {
-    let entry = |kind: &Kind| {
-        let scope = if kind.namespaced {
-            "/namespaces/{namespace}"
-        } else {
-            ""
-        };
-        let root = if group.is_empty() { "/api" } else { "/apis" };
-        let path = format!(
-            "{root}/{}{scope}/{}/{{name}}",
-            kind.api_version(),
-            kind.plural
-        );
-        let operation = json!({"patch": {
-            "parameters": [{"name": "fieldValidation", "in": "query", "schema": {"type": "string"}}],
-            "x-kubernetes-group-version-kind": {"group": group, "version": version, "kind": kind.kind},
-        }});
-        (path, operation)
-    };
-    let kinds = registry.within(group, version).into_iter();
-    let paths: Map<_, _> = kinds.map(entry).collect();
-    json!({"openapi": "3.0.0", "info": {"title": "kube-sandbox", "version": "v1.36.3"}, "paths": paths})
 }
 
 fn group_entry(registry: &Registry, name: &str) -> Value {

@@ -44,8 +44,8 @@
 //! - The types of Kubernetes: unknown and doubled fields as `fieldValidation` says, with the warnings of a real server.
 //! - Users with their rights: the token of a service account is held to the stored roles and bindings, other tokens are
 //!   administrators; impersonation, and the reviews that `kubectl auth` asks for. See [`Sandbox::client_for`].
-//! - Discovery in both forms, with subresources and groups in the order of kube-apiserver, metadata-only replies, and as
-//!   much of OpenAPI as `kubectl create -f` asks for.
+//! - Discovery in both forms, with subresources and groups in the order of kube-apiserver, metadata-only replies, and OpenAPI v3.
+//! - Bodies in JSON, YAML and protobuf; answers in JSON.
 //!
 //! # What is exact
 //! One counter numbers all writes. A watch delivers each event after its version once and in order, and nothing is lost
@@ -84,6 +84,7 @@ mod kinds;
 mod label_selector;
 mod logs;
 mod meta;
+mod openapi;
 mod ownership;
 mod patch;
 mod path;

@@ -14,7 +14,7 @@ use crate::{
     decode::{self, MediaType, Validation},
     discovery,
     kinds::{Kind, Subresource},
-    ownership,
+    openapi, ownership,
     patch::{Form, Patch},
     path::Route,
     query::{self, Options, Query},
@@ -172,9 +172,10 @@ fn route(
             None => return Ok(no_page()),
         },
         Route::Resources { group, version } => discovery::resources(&registry, &group, &version),
-        Route::OpenApi => discovery::open_api(&registry),
+        Route::OpenApi => openapi::index(&registry),
         Route::OpenApiGroup { group, version } => {
-            discovery::open_api_group(&registry, &group, &version)
+            let document = openapi::document(&registry, &group, &version);
+            document.ok_or_else(ApiError::unknown_path)?
         }
     };
     Ok(json_reply(StatusCode::OK, &about))
@@ -423,9 +424,8 @@ impl ApiRequest {
         if self.body.is_empty() {
             return Ok((Preconditions::default(), by_query));
         }
-        let options: Value = serde_json::from_slice(self.json()?).map_err(|error| {
-            ApiError::bad_request(format!("cannot decode DeleteOptions: {error}"))
-        })?;
+        let media_type = MediaType::parse(self.content_type())?;
+        let options = decode::delete_options(media_type, &self.body)?;
         let (only_if, by_body) = read_delete_options(&options)?;
         Ok((only_if, by_query || by_body))
     }

@@ -32,6 +32,16 @@ pub(super) struct Json<'a> {
     pub(super) doubled: Vec<String>,
 }
 
+// === impl Failure ===
+
+impl Failure {
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::Unrecognized(why) | Self::Unreadable(_, why) => why,
+        }
+    }
+}
+
 // === impl MediaType ===
 
 impl MediaType {

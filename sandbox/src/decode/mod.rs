@@ -142,6 +142,24 @@ pub(crate) fn typed(
     })
 }
 
+/// Decodes the options of a deletion, which every group has under its own name.
+pub(crate) fn delete_options(media_type: MediaType, body: &[u8]) -> Result<Value, ApiError> {
+    let expected = Expected {
+        group: "meta.k8s.io",
+        version: "v1",
+        kind: "DeleteOptions",
+        type_name: "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions",
+        custom: None,
+    };
+    let options = || {
+        let text = media_type.to_json(expected, body).map_err(Failure::text)?;
+        names::interpret(&text.json, expected)?.check(expected)?;
+        read(expected, &text.json, false)
+    };
+    let (options, _) = options().map_err(ApiError::bad_request)?;
+    Ok(options)
+}
+
 /// Checks that what a patch has made is an object of `kind`; `problems` are those of the patch itself.
 ///
 /// The error says why it is none.
@@ -230,5 +248,7 @@ fn strict_error(problems: &[String]) -> String {
     format!("strict decoding error: {}", problems.join(", "))
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

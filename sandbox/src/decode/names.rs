@@ -121,6 +121,10 @@ impl Named {
         let api_version = api_version(group, version);
         let known = KNOWN[&api_version].as_array();
         if known.is_some_and(|known| known.iter().any(|other| other == kind.as_str())) {
+            // Options are the same in every group.
+            if expected.group == "meta.k8s.io" && kind == expected.kind {
+                return Ok(());
+            }
             let (wanted, internal) = (expected.kind, internal_package(expected.group));
             return Err(format!(
                 "converting ({version}.{kind}) to ({internal}.{wanted}): unknown conversion"

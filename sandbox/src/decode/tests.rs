@@ -170,3 +170,137 @@ fn unknown_and_doubled_fields_are_ignored_told_or_refused() {
         )
     );
 }
+
+/// The object that a body in some form means, without what is written even if nobody has set it.
+fn read_as(media_type: MediaType, body: &[u8]) -> Result<Decoded, ApiError> {
+    let kind = Registry::built_in().find("", "v1", "configmaps").unwrap();
+    object(&kind, media_type, body, Validation::Warn)
+}
+
+#[test]
+fn yaml_is_read_like_json() {
+    let yaml = "metadata: {name: x}\ndata: {yes: a, 1: b, 2.5: c, day: 2020-01-01, text: \"1\"}\n---\nmore: 1\n";
+    let decoded = read_as(MediaType::Yaml, yaml.as_bytes()).unwrap();
+    let data = json!({"true": "a", "1": "b", "2.5": "c", "day": "2020-01-01", "text": "1"});
+    assert_eq!(
+        decoded.object,
+        json!({"metadata": {"name": "x"}, "data": data})
+    );
+
+    let yaml = "metadata: {name: x}\ndata: {a: \"1\", a: \"2\"}\nfoo: 1\n";
+    let decoded = read_as(MediaType::Yaml, yaml.as_bytes()).unwrap();
+    assert_eq!(decoded.object["data"], json!({"a": "2"}));
+    assert_eq!(
+        decoded.warnings,
+        [
+            "line 2: key \"a\" already set in map",
+            "unknown field \"foo\""
+        ]
+    );
+
+    let refused = read_as(MediaType::Yaml, b"data: {a: 1}").unwrap_err();
+    assert_eq!(
+        refused.message,
+        "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: \
+         json: cannot unmarshal number into Go struct field ConfigMap.data of type string"
+    );
+    let refused = read_as(MediaType::Yaml, b"kind: [").unwrap_err();
+    assert!(
+        refused
+            .message
+            .contains("(must be of type ConfigMap): yaml: line 1: ")
+    );
+}
+
+#[test]
+fn anchors_do_not_fill_the_memory() {
+    let mut yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let items = vec![format!("*a{}", level - 1); 10].join(", ");
+        yaml.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+    }
+    assert_eq!(
+        read_as(MediaType::Yaml, yaml.as_bytes()).unwrap_err().code,
+        400
+    );
+}
+
+#[test]
+fn protobuf_is_read_by_the_numbers_of_fields() {
+    let envelope = |raw: &[u8]| {
+        let mut body = b"k8s\0\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12".to_vec();
+        body.push(u8::try_from(raw.len()).unwrap());
+        body.extend(raw);
+        body
+    };
+    let whole =
+        envelope(b"\x0a\x0b\x0a\x01x\x42\x06\x08\x80\xa3\x05\x10\x00\x12\x06\x0a\x01a\x12\x01b");
+    let decoded = read_as(MediaType::Protobuf, &whole).unwrap();
+    let created = "1970-01-02T00:00:00Z";
+    assert_eq!(
+        decoded.object,
+        json!({"metadata": {"name": "x", "creationTimestamp": created}, "data": {"a": "b"}})
+    );
+    let shared = "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: ";
+    let unrecognized = "the object provided is unrecognized (must be of type ConfigMap): ";
+    for (body, message) in [
+        (envelope(b"\x0a\xff"), format!("{shared}unexpected EOF")),
+        (envelope(b"\x0a\x05"), format!("{shared}unexpected EOF")),
+        (
+            envelope(b"\x08\x01"),
+            format!("{shared}proto: wrong wireType = 0 for field ObjectMeta"),
+        ),
+        (
+            envelope(b"\x0f\x01"),
+            format!("{shared}proto: wrong wireType = 7 for field ObjectMeta"),
+        ),
+        (
+            envelope(b"\x07\x01"),
+            format!("{shared}proto: ConfigMap: illegal tag 0 (wire type 7)"),
+        ),
+        (b"".to_vec(), format!("{unrecognized}empty data (<empty>)")),
+        (
+            b"k8s\0".to_vec(),
+            format!("{unrecognized}empty body (6b387300)"),
+        ),
+        (
+            b"k8s\0\xff".to_vec(),
+            format!("{unrecognized}unexpected EOF (6b387300ff)"),
+        ),
+        (
+            b"{\"a\":1}".to_vec(),
+            format!(
+                "{unrecognized}provided data does not appear to be a protobuf message, \
+             expected prefix [107 56 115 0] ({{\"a\":1}})"
+            ),
+        ),
+    ] {
+        assert_eq!(
+            read_as(MediaType::Protobuf, &body).unwrap_err().message,
+            message
+        );
+    }
+}
+
+#[test]
+fn options_of_a_deletion_are_those_of_any_group() {
+    let read = |body: &str| delete_options(MediaType::Json, body.as_bytes());
+    assert!(read(r#"{"foo": 1}"#).is_ok());
+    assert!(read(r#"{"kind": "DeleteOptions", "apiVersion": "apps/v1"}"#).is_ok());
+    for (body, message) in [
+        (
+            r#"{"kind": "Foo"}"#,
+            "no kind \"Foo\" is registered for version \"meta.k8s.io/v1\" in scheme \"pkg/runtime/scheme.go:111\"",
+        ),
+        (
+            r#"{"preconditions": {"uid": 5}}"#,
+            "json: cannot unmarshal number into Go struct field Preconditions.preconditions.uid of type types.UID",
+        ),
+        (
+            "{",
+            "couldn't get version/kind; json parse error: unexpected end of JSON input",
+        ),
+    ] {
+        assert_eq!(read(body).unwrap_err().message, message);
+    }
+}

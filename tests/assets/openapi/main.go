@@ -24,7 +24,7 @@ import (
 // The documents to read, and the kinds to take from each; kinds with a "List" are taken with it.
 var documents = map[schema.GroupVersion][]string{
 	{Version: "v1"}: {
-		"ConfigMap", "Event", "Namespace", "Node", "PersistentVolumeClaim", "Pod", "Secret", "Service",
+		"Binding", "ConfigMap", "Event", "Namespace", "Node", "PersistentVolumeClaim", "Pod", "Secret", "Service",
 		"ServiceAccount",
 	},
 	{Group: "apiextensions.k8s.io", Version: "v1"}:  {"CustomResourceDefinition"},
