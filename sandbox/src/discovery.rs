@@ -63,7 +63,13 @@ pub(crate) fn resources(registry: &Registry, group: &str, version: &str) -> Valu
                 .map(|part| subresource(kind, *part)),
         );
     }
-    json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources})
+    let mut list =
+        json!({"kind": "APIResourceList", "groupVersion": group_version, "resources": resources});
+    // The core group is older than the field.
+    if !group.is_empty() {
+        list["apiVersion"] = json!("v1");
+    }
+    list
 }
 
 /// `/api` and `/apis` for clients that take all resources at once.
@@ -109,7 +115,9 @@ fn resource(kind: &Kind) -> Value {
         "verbs": kind.verbs(),
     });
     name_sets(kind, &mut entry);
-    entry["storageVersionHash"] = json!(storage_version_hash(kind));
+    if kind.review.is_none() {
+        entry["storageVersionHash"] = json!(storage_version_hash(kind));
+    }
     entry
 }
 
@@ -120,7 +128,12 @@ fn storage_version_hash(kind: &Kind) -> String {
         "events.k8s.io" => "",
         group => group,
     };
-    let name = format!("{group}/{}/{}", kind.version, kind.kind);
+    // kube-apiserver keeps definitions in the version before.
+    let version = match kind.is_definition() {
+        true => "v1beta1",
+        false => &kind.version,
+    };
+    let name = format!("{group}/{version}/{}", kind.kind);
     BASE64_STANDARD.encode(&Sha256::digest(name)[..8])
 }
 

@@ -125,6 +125,27 @@ impl ListKind for kube::core::TypeMeta {
 }
 
 #[tokio::test]
+async fn an_applied_definition_is_served_too() {
+    let client = Sandbox::new().client();
+    let mut applied = definition();
+    applied["apiVersion"] = json!("apiextensions.k8s.io/v1");
+    applied["kind"] = json!("CustomResourceDefinition");
+    let params = PatchParams::apply("keeper");
+    definitions(&client)
+        .patch(NAME, &params, &Patch::Apply(applied))
+        .await
+        .unwrap();
+    assert!(
+        lions(&client, "v1")
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+}
+
+#[tokio::test]
 async fn the_schema_shapes_and_checks_objects() {
     let client = Sandbox::new().client();
     define(&client, definition()).await.unwrap();
@@ -223,6 +244,10 @@ async fn a_definition_goes_with_its_objects_and_their_finalizers() {
     );
     let left = lions.list(&ListParams::default()).await.unwrap();
     assert_eq!(support::names(&left), ["leo"]);
+    let late = lions
+        .create(&PostParams::default(), &lion("late", &json!({"teeth": 30})))
+        .await;
+    assert_eq!(refusal(late).reason, "Forbidden");
 
     let released = Patch::Merge(json!({"metadata": {"finalizers": null}}));
     lions

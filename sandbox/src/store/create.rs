@@ -33,9 +33,7 @@ impl Store {
             let message = "resourceVersion should not be set on objects to be created";
             return Err(ApiError::bad_request(message));
         }
-        let object = self.insert(call, body)?;
-        self.settle(call, meta::text(object.value(), "name"));
-        Ok(object)
+        self.insert(call, body)
     }
 
     /// Stores an object that a cluster starts with; nobody is asked whether it fits.
@@ -60,6 +58,7 @@ impl Store {
         self.name(call, &mut new);
         let name = meta::text(&new, "name").to_owned();
         self.check_namespace(call, &name)?;
+        self.check_definition(kind, &name)?;
         if kind.namespaced {
             meta::set(&mut new, "namespace", call.namespace.as_str());
         } else {
@@ -98,7 +97,9 @@ impl Store {
         if call.dry_run {
             return Ok(Arc::new(Object::new(new)));
         }
-        Ok(self.put(kind, key, new))
+        let object = self.put(kind, key, new);
+        self.settle(call, &name);
+        Ok(object)
     }
 
     /// Generates a free name where only the start of one is given.

@@ -9,8 +9,9 @@ use serde_json::json;
 use super::{Call, Key, Object, Store};
 use crate::{
     custom::{self, definition},
-    kinds::Kind,
+    kinds::{Kind, Subresource},
     meta,
+    status::ApiError,
 };
 
 // === impl Store ===
@@ -35,14 +36,34 @@ impl Store {
         let mut value = found.value().clone();
         if value["status"] != status {
             value["status"] = status;
-            let kind = call.kind.clone();
-            value = self.put(&kind, key, value).value().clone();
+            let by_server = Call {
+                part: Some(Subresource::Status),
+                manager: "kube-apiserver".to_owned(),
+                decided: None,
+                ..call.clone()
+            };
+            by_server.track(&mut value, Some(&*found));
+            value = self.put(&call.kind, key, value).value().clone();
         }
         let mut registry = (*self.registry).clone();
         if registry.define(name, &value) {
             self.registry = Arc::new(registry);
             self.wake(name);
         }
+    }
+
+    /// Refuses new objects of a definition that is being deleted.
+    pub(super) fn check_definition(&self, kind: &Kind, name: &str) -> Result<(), ApiError> {
+        let definitions = self.registry.named("CustomResourceDefinition");
+        let (Some(custom), Some(definitions)) = (&kind.custom, definitions) else {
+            return Ok(());
+        };
+        let found = self.find(&definitions, &Key::new("", &custom.definition));
+        if found.is_some_and(|found| meta::is_deleting(found.value())) {
+            let why = "create not allowed while custom resource definition is terminating";
+            return Err(ApiError::forbidden(kind, name, why));
+        }
+        Ok(())
     }
 
     /// Marks a definition, and deletes the objects of its kind; it goes with the last of them.
