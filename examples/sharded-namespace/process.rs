@@ -20,13 +20,16 @@ pub(crate) struct Process {
     pid: Pid,
 }
 
+/// Takes a line.
+pub(crate) type Keep = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// Where the lines go that a child prints.
 #[derive(Clone)]
 pub(crate) struct Output {
     /// What stands before each line on the terminal.
     pub(crate) prefix: String,
     /// Takes each line too.
-    pub(crate) keep: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    pub(crate) keep: Option<Keep>,
 }
 
 // === impl Process ===

@@ -47,12 +47,16 @@ pub(crate) async fn run(client: Client) {
     let all = watcher::Config::default;
     Controller::new(Api::<StatefulSet>::all(client.clone()), all())
         .owns(Api::<Pod>::all(client.clone()), all())
-        .run(reconcile, again, Arc::new(client))
+        .run(
+            reconcile,
+            |set, failure, _| again(&set, failure),
+            Arc::new(client),
+        )
         .for_each(|_| std::future::ready(()))
         .await;
 }
 
-fn again(set: Arc<StatefulSet>, failure: &Failure, _: Arc<Client>) -> Action {
+fn again(set: &StatefulSet, failure: &Failure) -> Action {
     let cause = &failure.source;
     tracing::debug!(stateful_set = set.name_any(), %failure, %cause, "it is tried again");
     Action::requeue(Duration::from_millis(200))

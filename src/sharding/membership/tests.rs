@@ -47,6 +47,8 @@ impl Play {
         play.reply();
         play.wait(SECOND);
         assert!(play.competes());
+        // Its first renewal, by which others know that.
+        play.reply();
         play
     }
 

@@ -12,8 +12,11 @@ fn set(spec: serde_json::Value) -> StatefulSet {
         "metadata": {"name": "web", "namespace": "zoo", "uid": "u", "generation": 3},
         "spec": {"selector": {}, "template": {}},
     });
-    for (field, value) in spec.as_object().unwrap() {
-        set["spec"][field] = value.clone();
+    let serde_json::Value::Object(spec) = spec else {
+        panic!("{spec} is no object");
+    };
+    for (field, value) in spec {
+        set["spec"][field] = value;
     }
     serde_json::from_value(set).unwrap()
 }
