@@ -36,6 +36,8 @@
 //!   subresources, columns. Rules in CEL, formats and webhooks for conversion have no effect.
 //! - What kube-apiserver fills in and refuses for these kinds, with the same fields, reasons and texts: defaults, immutable
 //!   fields, addresses of Services, classes of quality and priorities of Pods.
+//! - Server-side apply: structured merge by the types of the kind, conflicts, force, removal of what is no longer applied;
+//!   `managedFields` on every write.
 //! - Label selectors, and the field selectors of each kind.
 //! - Tables, with the columns of `kubectl get`; those of custom resources come from their definitions.
 //! - Watches from any version that is still kept, bookmarks, streaming lists, `410 Gone`; see [`SandboxBuilder::history`].
@@ -63,6 +65,7 @@
 //!   claims of devices, and the details of most kinds of volumes; what a refused change of a Pod says about the difference
 //!   are the names of the fields. PriorityClasses are the two that every cluster has. Warnings about Pods are not given.
 //! - Second addresses of Services, and the rules for load balancers. There is no Service `kubernetes`.
+//! - An apply to a `scale` subresource (415), and the owners of fields that change their names between two groups (Events).
 //! - A namespace is emptied at once instead of by a controller, and there is no garbage collection of dependents.
 #![doc = include_str!("docs/differences.md")]
 

@@ -32,7 +32,7 @@ fn visit(
                 path.push(Element::field(name));
                 visit(of_field, value, path, set)?;
                 let is_empty =
-                    value.is_null() || value.as_object().is_some_and(|map| map.is_empty());
+                    value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
                 if is_empty || !map.declares(name) {
                     set.insert(path);
                 }

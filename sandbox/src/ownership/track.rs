@@ -23,8 +23,8 @@ static STATUS: LazyLock<Set> = LazyLock::new(|| [&["status"][..]].into_iter().co
 // === impl Call ===
 
 impl Call {
-    /// Says who owns what in `new`, which replaces `old`.
-    pub(crate) fn track(&self, new: &mut Value, old: Option<&Object>) {
+    /// Says who owns what in `new`, which replaces `old`; these are the owners.
+    pub(crate) fn track(&self, new: &mut Value, old: Option<&Object>) -> Arc<Owners> {
         let stored = old.map_or_else(Arc::default, |old| old.owners().clone());
         let live = old.map(Object::value);
         let owners = match &self.decided {
@@ -34,19 +34,18 @@ impl Call {
                 meta::remove(new, FIELD);
                 // An object without owners stays so, until something is applied.
                 if owners.is_empty() && old.is_some() {
-                    return;
+                    return owners;
                 }
-                match self.written(&owners, new, live) {
-                    Some(owners) => owners,
-                    None => return,
-                }
+                self.written(&owners, new, live).unwrap_or_default()
             }
         };
         if owners.is_empty() {
-            return meta::remove(new, FIELD);
+            meta::remove(new, FIELD);
+        } else {
+            let written = live.and_then(|live| live["metadata"].get(FIELD));
+            meta::set(new, FIELD, owners.to_json(&stored, written));
         }
-        let written = live.and_then(|live| live["metadata"].get(FIELD));
-        meta::set(new, FIELD, owners.to_json(&stored, written));
+        owners
     }
 
     /// The owners after a write; none when an object does not fit its type.
@@ -121,7 +120,10 @@ impl Kind {
             None => Model::kubernetes(&self.type_name),
             Some(schemas) => schemas.model(&self.type_name),
         };
-        model.unwrap_or_else(|| Model::anything())
+        match model {
+            Some(model) => model,
+            None => Model::anything(),
+        }
     }
 }
 

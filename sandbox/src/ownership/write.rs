@@ -78,7 +78,10 @@ impl Owners {
             if !claim.fields.covers(&set) {
                 claim.fields = Arc::new(claim.fields.union(&set));
             }
-            claim.time = Some(by.now.to_owned());
+            // The scale of an object has no time of its own on the real server.
+            if by.subresource != "scale" {
+                claim.time = Some(by.now.to_owned());
+            }
         }
         self.remove_empty();
         self.cap();

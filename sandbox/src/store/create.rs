@@ -64,7 +64,7 @@ impl Store {
         } else {
             meta::remove(&mut new, "namespace");
         }
-        call.track(&mut new, None);
+        let owners = call.track(&mut new, None);
         auth::check_escalation(self, &call.user, kind, &call.namespace, &new, None)?;
         (kind.admit)(&mut new, None).map_err(|why| ApiError::forbidden(kind, &name, &why))?;
         isolation::start(kind, &mut new);
@@ -98,6 +98,7 @@ impl Store {
             return Ok(Arc::new(Object::new(new)));
         }
         let object = self.put(kind, key, new);
+        object.remember(owners);
         self.settle(call, &name);
         Ok(object)
     }

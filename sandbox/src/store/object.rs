@@ -39,6 +39,12 @@ impl Object {
             .get_or_init(|| Arc::new(Owners::of(&self.value)))
     }
 
+    /// Keeps the owners, which nobody has to read then.
+    pub(super) fn remember(&self, owners: Arc<Owners>) {
+        // Whoever reads them first reads the same.
+        let _ = self.owners.set(owners);
+    }
+
     /// The JSON object; it is never empty, as there is metadata.
     pub(crate) fn json(&self) -> &str {
         &self.json

@@ -80,7 +80,7 @@ impl Store {
             meta::carry(&mut new, "uid", stored);
         }
         meta::carry(&mut new, "namespace", stored);
-        call.track(&mut new, Some(old));
+        let owners = call.track(&mut new, Some(old));
         let (user, namespace) = (&call.user, &call.namespace);
         auth::check_escalation(self, user, kind, namespace, &new, Some(stored))?;
         isolation::isolate(kind, call.part, &mut new, stored);
@@ -124,6 +124,7 @@ impl Store {
         }
         let name = key.name.clone();
         let object = self.put(kind, key, new);
+        object.remember(owners);
         if ends {
             self.finish_namespace(&name);
         }
