@@ -42,7 +42,8 @@
 //! - Tables, with the columns of `kubectl get`; those of custom resources come from their definitions.
 //! - Watches from any version that is still kept, bookmarks, streaming lists, `410 Gone`; see [`SandboxBuilder::history`].
 //! - Lists in pages, and of any version that is still kept.
-//! - Finalizers, and namespaces that take their contents with them.
+//! - Deletion with finalizers, grace periods of Pods and propagation policies. Dependents go with their owners, and
+//!   namespaces with their contents, as the controllers of a cluster see to it: see [`SandboxBuilder::controllers`].
 //! - The types of Kubernetes: unknown and doubled fields as `fieldValidation` says, with the warnings of a real server.
 //! - Users with their rights: the token of a service account is held to the stored roles and bindings, other tokens are
 //!   administrators; impersonation, and the reviews that `kubectl auth` asks for. See [`Sandbox::client_for`].
@@ -66,7 +67,6 @@
 //!   are the names of the fields. PriorityClasses are the two that every cluster has. Warnings about Pods are not given.
 //! - Second addresses of Services, and the rules for load balancers. There is no Service `kubernetes`.
 //! - An apply to a `scale` subresource (415), and the owners of fields that change their names between two groups (Events).
-//! - A namespace is emptied at once instead of by a controller, and there is no garbage collection of dependents.
 #![doc = include_str!("docs/differences.md")]
 
 /// The snippet of the README is compiled and run too.
@@ -80,6 +80,7 @@ mod clock;
 mod continuation;
 mod custom;
 mod decode;
+mod deletion;
 mod discovery;
 mod faults;
 mod fields;

@@ -72,6 +72,12 @@ impl Query {
         values.next().map(|(_, value)| value.as_str())
     }
 
+    /// All values of a parameter.
+    pub(crate) fn all(&self, key: &str) -> impl Iterator<Item = &str> {
+        let values = self.pairs.iter().filter(move |(other, _)| other == key);
+        values.map(|(_, value)| value.as_str())
+    }
+
     /// A switch, as Go reads one: anything but `0` and `false` turns it on.
     pub(crate) fn flag(&self, key: &str) -> Option<bool> {
         self.get(key)

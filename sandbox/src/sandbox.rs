@@ -48,6 +48,7 @@ pub struct Sandbox {
 #[must_use]
 pub struct SandboxBuilder {
     history: usize,
+    controllers: bool,
     logs: Logs,
 }
 
@@ -71,6 +72,7 @@ impl Sandbox {
     pub fn builder() -> SandboxBuilder {
         SandboxBuilder {
             history: 10_000,
+            controllers: true,
             logs: Logs::default(),
         }
     }
@@ -208,6 +210,15 @@ impl SandboxBuilder {
         self
     }
 
+    /// Whether dependents are collected with their owners, and namespaces emptied and removed; yes unless told otherwise.
+    ///
+    /// A kube-apiserver alone does neither: a cluster has controllers for it. Here a client that has the answer to a
+    /// write finds done what follows from it.
+    pub fn controllers(mut self, run: bool) -> Self {
+        self.controllers = run;
+        self
+    }
+
     /// Who knows what the containers of Pods have written; without one, no Pod has a log.
     pub fn logs(mut self, logs: impl ContainerLogs) -> Self {
         self.logs = Logs::of(logs);
@@ -218,7 +229,7 @@ impl SandboxBuilder {
     #[must_use]
     pub fn build(self) -> Sandbox {
         let clock = Clock::start();
-        let store = Mutex::new(Store::new(self.history));
+        let store = Mutex::new(Store::new(self.history, self.controllers));
         let sandbox = Sandbox {
             shared: Arc::new(Shared {
                 store,

@@ -12,15 +12,16 @@ use crate::{
     apply,
     auth::{self, User},
     decode::{self, MediaType, Validation},
+    deletion::DeleteOptions,
     discovery,
     kinds::{Kind, Subresource},
     openapi, ownership,
     patch::{Form, Patch},
     path::Route,
-    query::{self, Options, Query},
+    query::{Options, Query},
     sandbox::{Body, Sandbox},
     status::ApiError,
-    store::{Call, Deleted, Intent, Object, Preconditions},
+    store::{Call, Deleted, Intent, Object},
     subresources,
     view::{self, View},
     warnings::Warnings,
@@ -222,15 +223,15 @@ impl ApiRequest {
             Method::DELETE if kind.delete_collection && !everywhere => {
                 let options = self.query.list_options(namespace.clone())?;
                 options.selection.check(kind)?;
-                let (_, dry_run) = self.delete_options()?;
+                let how = self.delete_options()?;
                 let call = self.call(
                     sandbox,
                     kind.clone(),
                     namespace.unwrap_or_default(),
-                    dry_run,
+                    how.dry_run,
                 );
                 let mut store = sandbox.store();
-                let page = store.delete_all(&call, &options)?;
+                let page = store.delete_all(&call, &options, &how)?;
                 Ok(object_reply(StatusCode::OK, view.list(&page)))
             }
             _ => Err(ApiError::method_not_allowed()),
@@ -311,9 +312,12 @@ impl ApiRequest {
                 Ok(object_reply(StatusCode::OK, view.object(&object)))
             }
             Method::DELETE if part.is_none() => {
-                let (only_if, dry_run) = self.delete_options()?;
-                let call = self.call(sandbox, kind.clone(), namespace, dry_run);
-                match sandbox.store().delete(&call, name, &only_if)? {
+                let options = self.delete_options()?;
+                let call = self.call(sandbox, kind.clone(), namespace, options.dry_run);
+                match sandbox.store().delete(&call, name, &options)? {
+                    Deleted::Gone(object) if kind.shows_deleted() => {
+                        Ok(object_reply(StatusCode::OK, view.object(&object)))
+                    }
                     Deleted::Gone(object) => Ok(json_reply(
                         StatusCode::OK,
                         &gone(kind, name, object.value()),
@@ -418,25 +422,14 @@ impl ApiRequest {
         }
     }
 
-    /// The preconditions and the dry run of a delete, whose options come in the body.
-    fn delete_options(&self) -> Result<(Preconditions, bool), ApiError> {
-        let by_query = self.query.dry_run()?;
+    /// How to delete, as the body says it, or the query where there is no body.
+    fn delete_options(&self) -> Result<DeleteOptions, ApiError> {
         if self.body.is_empty() {
-            return Ok((Preconditions::default(), by_query));
+            return DeleteOptions::of_query(&self.query);
         }
         let media_type = MediaType::parse(self.content_type())?;
-        let options = decode::delete_options(media_type, &self.body)?;
-        let (only_if, by_body) = read_delete_options(&options)?;
-        Ok((only_if, by_query || by_body))
+        DeleteOptions::read(&decode::delete_options(media_type, &self.body)?)
     }
-}
-
-/// The preconditions and the dry run of `DeleteOptions`.
-pub(crate) fn read_delete_options(options: &Value) -> Result<(Preconditions, bool), ApiError> {
-    let condition = |field: &str| options["preconditions"][field].as_str().map(str::to_owned);
-    let (uid, version) = (condition("uid"), condition("resourceVersion"));
-    let dry_run = query::check_dry_run(options["dryRun"][0].as_str())?;
-    Ok((Preconditions { uid, version }, dry_run))
 }
 
 /// Refuses to answer for a version that does not exist yet.

@@ -62,7 +62,9 @@ fn number<T: std::str::FromStr>(name: &str, default: T) -> T {
 
 /// Plays a case on a sandbox of its own; while time is paused, watches with a time-out end at once.
 async fn play_on_sandbox(case: &Case) -> Vec<serde_json::Value> {
-    Player::new(Sandbox::new().client()).play(case).await
+    Player::new(Sandbox::builder().controllers(false).build().client())
+        .play(case)
+        .await
 }
 
 #[tokio::test(start_paused = true)]

@@ -272,6 +272,12 @@ impl Kind {
         errors
     }
 
+    /// Whether the answer to a deletion is the object rather than a status.
+    pub(crate) fn shows_deleted(&self) -> bool {
+        let shown = ["namespaces", "pods", "serviceaccounts", "services"];
+        self.group.is_empty() && shown.contains(&&*self.plural)
+    }
+
     /// The verbs that discovery announces.
     pub(crate) fn verbs(&self) -> Vec<&'static str> {
         if self.review.is_some() {

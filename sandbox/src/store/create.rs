@@ -100,6 +100,7 @@ impl Store {
         let object = self.put(kind, key, new);
         object.remember(owners);
         self.settle(call, &name);
+        self.tidy(&call.now);
         Ok(object)
     }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{Call, Key, Object, Store};
 use crate::{
     custom::{self, definition},
+    deletion::DeleteOptions,
     kinds::{Kind, Subresource},
     meta,
     status::ApiError,
@@ -81,7 +82,7 @@ impl Store {
         }
         if let Some(of_objects) = self.registry.defined_by(name) {
             for (key, object) in self.everything(&of_objects) {
-                self.discard(&of_objects, &key, object, now);
+                self.discard(&of_objects, &key, object, &DeleteOptions::default(), now);
             }
         }
         self.finish_definition(name);

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Call, Key, Object, Page, Store, isolation};
-use crate::{kinds::Kind, meta, query::ListOptions, status::ApiError};
+use super::{
+    Call, Key, Object, Page, Store,
+    grace::{self, Step},
+    namespace,
+};
+use crate::{deletion::DeleteOptions, kinds::Kind, meta, query::ListOptions, status::ApiError};
 
 /// Namespaces that the server needs itself.
 const IMMORTAL: [&str; 3] = ["default", "kube-public", "kube-system"];
@@ -34,9 +38,9 @@ impl Store {
         &mut self,
         call: &Call,
         name: &str,
-        only_if: &Preconditions,
+        options: &DeleteOptions,
     ) -> Result<Deleted, ApiError> {
-        let kind = &*call.kind;
+        let kind = &call.kind;
         if kind.is_namespace() && IMMORTAL.contains(&name) {
             return Err(ApiError::forbidden(
                 kind,
@@ -45,76 +49,98 @@ impl Store {
             ));
         }
         let object = self.get(kind, &call.namespace, name)?;
-        only_if.check(kind, name, object.value())?;
+        options.only_if.check(kind, name, object.value())?;
+        let key = Key::new(&call.namespace, name);
         if call.dry_run {
-            return Ok(Deleted::Gone(object));
+            return Ok(rehearse(kind, object, options, &call.now));
         }
-        if kind.is_namespace() {
-            return Ok(Deleted::Marked(
-                self.delete_namespace(name, &object, &call.now),
-            ));
-        }
-        Ok(self.discard(kind, &Key::new(&call.namespace, name), object, &call.now))
+        let deleted = self.discard(kind, &key, object, options, &call.now);
+        self.tidy(&call.now);
+        Ok(deleted)
     }
 
     /// Deletes the objects of a page, and says which they were.
     pub(crate) fn delete_all(
         &mut self,
         call: &Call,
-        options: &ListOptions,
+        selected: &ListOptions,
+        options: &DeleteOptions,
     ) -> Result<Page, ApiError> {
-        let page = self.page(&call.kind, options, u64::MAX)?;
-        if call.dry_run {
-            return Ok(page);
-        }
+        let page = self.page(&call.kind, selected, u64::MAX)?;
         for object in &page.objects {
             let key = Key::of(object.value());
             // A page of an earlier version may name what is gone.
-            if let Some(object) = self.find(&call.kind, &key) {
-                self.discard(&call.kind, &key, object, &call.now);
+            let Some(object) = self.find(&call.kind, &key) else {
+                continue;
+            };
+            options
+                .only_if
+                .check(&call.kind, &key.name, object.value())?;
+            if !call.dry_run {
+                self.discard(&call.kind, &key, object, options, &call.now);
             }
         }
+        self.tidy(&call.now);
         Ok(page)
     }
 
-    /// Removes an object, or marks it when finalizers hold it.
+    /// Removes an object, or marks it where something holds it.
     pub(super) fn discard(
         &mut self,
-        kind: &Kind,
+        kind: &Arc<Kind>,
+        key: &Key,
+        object: Arc<Object>,
+        options: &DeleteOptions,
+        now: &str,
+    ) -> Deleted {
+        if kind.is_namespace() {
+            return self.terminate(kind, key, object, now);
+        }
+        if kind.is_definition() {
+            return Deleted::Marked(self.delete_definition(kind, &key.name, &object, now));
+        }
+        match grace::step(kind, object.value(), options, now) {
+            Step::Pending => Deleted::Marked(object),
+            Step::Mark(new) if new == *object.value() => Deleted::Marked(object),
+            Step::Mark(new) => Deleted::Marked(self.put(kind, key.clone(), new)),
+            Step::Remove(last) => {
+                let last = last.map(|last| self.put(kind, key.clone(), last));
+                self.take(kind, key);
+                Deleted::Gone(last.unwrap_or(object))
+            }
+        }
+    }
+
+    /// Marks a namespace; its controller empties it and lets it go.
+    fn terminate(
+        &mut self,
+        kind: &Arc<Kind>,
         key: &Key,
         object: Arc<Object>,
         now: &str,
     ) -> Deleted {
-        if kind.is_definition() {
-            return Deleted::Marked(self.delete_definition(kind, &key.name, &object, now));
-        }
-        if meta::finalizers(object.value()).is_empty() {
+        if !namespace::is_held(object.value()) {
             self.take(kind, key);
-            self.finish_namespace(&key.namespace);
             return Deleted::Gone(object);
         }
         if meta::is_deleting(object.value()) {
             return Deleted::Marked(object);
         }
-        Deleted::Marked(self.put(kind, key.clone(), marked(object.value(), now)))
+        let mut new = object.value().clone();
+        grace::mark(&mut new, object.value(), now);
+        meta::remove(&mut new, "deletionGracePeriodSeconds");
+        new["status"]["phase"] = json!("Terminating");
+        Deleted::Marked(self.put(kind, key.clone(), new))
     }
+}
 
-    /// Marks a namespace, deletes what is in it, and then the namespace unless something is held by finalizers.
-    fn delete_namespace(&mut self, name: &str, object: &Arc<Object>, now: &str) -> Arc<Object> {
-        let mut namespace = object.clone();
-        if !meta::is_deleting(object.value()) {
-            let mut value = marked(object.value(), now);
-            value["status"] = json!({"phase": "Terminating"});
-            meta::remove(&mut value, "deletionGracePeriodSeconds");
-            namespace = self.put(&self.registry.namespace(), Key::new("", name), value);
-        }
-        for (kind, key) in self.contents(name) {
-            if let Some(object) = self.find(&kind, &key) {
-                self.discard(&kind, &key, object, now);
-            }
-        }
-        self.finish_namespace(name);
-        namespace
+/// What a deletion would answer.
+fn rehearse(kind: &Kind, object: Arc<Object>, options: &DeleteOptions, now: &str) -> Deleted {
+    match grace::step(kind, object.value(), options, now) {
+        Step::Mark(new) => Deleted::Marked(Arc::new(Object::new(new))),
+        Step::Remove(Some(last)) => Deleted::Gone(Arc::new(Object::new(last))),
+        Step::Remove(None) => Deleted::Gone(object),
+        Step::Pending => Deleted::Marked(object),
     }
 }
 
@@ -141,12 +167,4 @@ impl Preconditions {
         }
         Ok(())
     }
-}
-
-fn marked(object: &Value, now: &str) -> Value {
-    let mut value = object.clone();
-    meta::set(&mut value, "deletionTimestamp", now);
-    meta::set(&mut value, "deletionGracePeriodSeconds", 0);
-    isolation::advance(&mut value, object);
-    value
 }

@@ -9,10 +9,13 @@
 //! - The events of one shelf are ordered by version; the newest `history` of them are kept.
 
 mod binding;
+mod collect;
 mod create;
 mod definitions;
 mod delete;
+mod grace;
 mod isolation;
+mod namespace;
 mod object;
 mod page;
 mod update;
@@ -26,6 +29,7 @@ use std::{
 use serde_json::Value;
 use tokio::sync::watch;
 
+use self::collect::Chores;
 pub(crate) use self::{
     delete::{Deleted, Preconditions},
     object::Object,
@@ -50,6 +54,9 @@ pub(crate) struct Store {
     /// The version of the newest compaction.
     compacted: u64,
     shelves: HashMap<Text, Shelf>,
+    /// Whether the store does what the controllers of a cluster do.
+    controllers: bool,
+    chores: Chores,
     /// The served kinds; readers share it, so a change makes a new one.
     registry: Arc<Registry>,
 }
@@ -123,12 +130,14 @@ struct Key {
 // === impl Store ===
 
 impl Store {
-    pub(crate) fn new(history: usize) -> Self {
+    pub(crate) fn new(history: usize, controllers: bool) -> Self {
         Self {
             version: 1,
             history,
             compacted: 0,
             shelves: HashMap::new(),
+            controllers,
+            chores: Chores::default(),
             registry: Arc::new(Registry::built_in()),
         }
     }
@@ -218,7 +227,9 @@ impl Store {
         meta::set(&mut value, "resourceVersion", self.version.to_string());
         let object = Arc::new(Object::new(value));
         let shelf = self.shelves.entry(kind.shelf.clone()).or_default();
-        let before = shelf.objects.insert(key, object.clone());
+        let before = shelf.objects.insert(key.clone(), object.clone());
+        let earlier = before.as_deref().map(Object::value);
+        self.chores.note(kind, &key, earlier, Some(object.value()));
         let event = Event {
             version: self.version,
             change: if before.is_some() {
@@ -239,6 +250,7 @@ impl Store {
         let Some(last) = shelf.objects.remove(key) else {
             return;
         };
+        self.chores.note(kind, key, Some(last.value()), None);
         self.version += 1;
         let event = Event {
             version: self.version,
@@ -268,19 +280,6 @@ impl Store {
             found.extend(keys.map(|key| (kind.clone(), key)));
         }
         found
-    }
-
-    /// Removes a namespace that is being deleted once nothing is left in it and nothing holds it.
-    fn finish_namespace(&mut self, name: &str) {
-        let key = Key::new("", name);
-        let kind = self.registry.namespace();
-        let Some(namespace) = self.find(&kind, &key) else {
-            return;
-        };
-        let held = !meta::finalizers(namespace.value()).is_empty();
-        if meta::is_deleting(namespace.value()) && !held && self.contents(name).is_empty() {
-            self.take(&kind, &key);
-        }
     }
 }
 

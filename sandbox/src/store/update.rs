@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Call, Key, Object, Store, isolation};
+use super::{Call, Key, Object, Store, grace, isolation, namespace};
 use crate::{
     auth,
     kinds::{Kind, Subresource},
@@ -81,8 +81,7 @@ impl Store {
         }
         meta::carry(&mut new, "namespace", stored);
         let owners = call.track(&mut new, Some(old));
-        let (user, namespace) = (&call.user, &call.namespace);
-        auth::check_escalation(self, user, kind, namespace, &new, Some(stored))?;
+        auth::check_escalation(self, &call.user, kind, &call.namespace, &new, Some(stored))?;
         isolation::isolate(kind, call.part, &mut new, stored);
         if matches!(call.part, None | Some(Subresource::Scale)) {
             (kind.admit)(&mut new, Some(stored))
@@ -106,28 +105,22 @@ impl Store {
             ));
         }
         // The last finalizer of an object that is being deleted ends it. A namespace also waits for its contents.
-        let ends = meta::is_deleting(stored) && meta::finalizers(&new).is_empty();
-        let finalized = call.part == Some(Subresource::Finalize)
-            && new["spec"]["finalizers"]
-                .as_array()
-                .is_none_or(Vec::is_empty);
+        let ends = grace::is_over(stored) && meta::finalizers(&new).is_empty();
+        let finalized = !namespace::is_held(&new);
         if call.dry_run {
             return Ok(Arc::new(Object::new(new)));
         }
         if ends && (finalized || !kind.is_namespace()) {
             self.take(kind, &key);
-            self.finish_namespace(&key.namespace);
+            self.tidy(&call.now);
             return Ok(Arc::new(Object::new(new)));
         }
         if new == *stored {
             return Ok(old.clone());
         }
-        let name = key.name.clone();
         let object = self.put(kind, key, new);
         object.remember(owners);
-        if ends {
-            self.finish_namespace(&name);
-        }
+        self.tidy(&call.now);
         Ok(object)
     }
 }

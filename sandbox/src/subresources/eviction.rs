@@ -4,13 +4,14 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
+    deletion::DeleteOptions,
     kinds::{Kind, Subresource},
     label_selector, meta,
     sandbox::{Body, Sandbox},
     selector::Selection,
     service::{self, ApiRequest, Target},
     status::ApiError,
-    store::{Call, Intent, Preconditions, Store},
+    store::{Call, Intent, Store},
 };
 
 /// What the budgets say.
@@ -33,8 +34,8 @@ pub(super) fn evict(
         let message = "name in URL does not match name in Eviction object";
         return Err(ApiError::bad_request(message));
     }
-    let (only_if, by_body) = service::read_delete_options(&eviction["deleteOptions"])?;
-    let dry_run = by_body || request.query.dry_run()?;
+    let options = DeleteOptions::read(&eviction["deleteOptions"])?;
+    let dry_run = options.dry_run || request.query.dry_run()?;
     let call = request.call(
         sandbox,
         target.kind.clone(),
@@ -52,7 +53,7 @@ pub(super) fn evict(
         }
         Verdict::Counted(budget) => write_budget(&mut store, &call, budget)?,
     }
-    delete(&mut store, &call, pod.value(), only_if)?;
+    delete(&mut store, &call, pod.value(), options)?;
     Ok(status(StatusCode::CREATED, ""))
 }
 
@@ -183,10 +184,10 @@ fn delete(
     store: &mut Store,
     call: &Call,
     pod: &Value,
-    mut only_if: Preconditions,
+    mut options: DeleteOptions,
 ) -> Result<(), ApiError> {
     let name = meta::text(pod, "name");
-    only_if.check(&call.kind, name, pod)?;
+    options.only_if.check(&call.kind, name, pod)?;
     if !call.dry_run {
         let mut marked = pod.clone();
         let condition = json!({
@@ -199,11 +200,13 @@ fn delete(
             ..call.clone()
         };
         let (updated, _) = store.update(&of_status, name, marked, Intent::Patch)?;
+        let only_if = &mut options.only_if;
         only_if.version = only_if
             .version
+            .take()
             .map(|_| meta::text(updated.value(), "resourceVersion").to_owned());
     }
-    store.delete(call, name, &only_if)?;
+    store.delete(call, name, &options)?;
     Ok(())
 }
 
