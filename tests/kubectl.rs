@@ -44,7 +44,7 @@ async fn a_bare_server_runs_what_is_applied_and_forgets_what_is_deleted() {
         .await;
     flow(&terminal).await;
     terminal
-        .typed("kubectl delete -k examples/sharded-namespace/manifests")
+        .typed("kubectl delete -k examples/sharded-namespace/manifests --ignore-not-found")
         .await;
     terminal
         .until(10 * SECOND, everything, |after| {
