@@ -175,8 +175,10 @@ pub(crate) fn patched(
     let strict = validation != Validation::Ignore;
     let (mut object, found) = read(expected, text.as_bytes(), strict)?;
     problems.extend(found);
-    if validation == Validation::Strict && !problems.is_empty() {
-        return Err(strict_error(&problems));
+    match validation {
+        Validation::Ignore => problems.clear(),
+        Validation::Strict if !problems.is_empty() => return Err(strict_error(&problems)),
+        Validation::Strict | Validation::Warn => {}
     }
     keep(kind, &mut object);
     Ok(Decoded {

@@ -19,6 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/kube-openapi/pkg/validation/spec"
+	definitions "k8s.io/kubernetes/pkg/generated/openapi"
 )
 
 // The documents to read, and the kinds to take from each; kinds with a "List" are taken with it.
@@ -117,7 +119,8 @@ func registered(known *runtime.Scheme) map[string][]string {
 	return all
 }
 
-// The component schemas of the types, unchanged, and all that they refer to.
+// The component schemas of the types and all that they refer to, with the values of enumerations, which the server
+// publishes and the source tree leaves out.
 func schemas(types map[string]goType) map[string]json.RawMessage {
 	folder, err := exec.Command("go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes").Output()
 	check(err)
@@ -156,7 +159,37 @@ func schemas(types map[string]goType) map[string]json.RawMessage {
 	for _, described := range types {
 		take(described.Schema)
 	}
+	for name, definition := range definitions.GetOpenAPIDefinitions(func(name string) spec.Ref {
+		return spec.MustCreateRef(name)
+	}) {
+		if schema, found := taken[name]; found {
+			taken[name] = enumerate(schema, definition.Schema)
+		}
+	}
 	return taken
+}
+
+// Adds the values that fields can have to a schema.
+func enumerate(schema json.RawMessage, definition spec.Schema) json.RawMessage {
+	var published map[string]any
+	check(json.Unmarshal(schema, &published))
+	properties, _ := published["properties"].(map[string]any)
+	for name, property := range definition.Properties {
+		field, ok := properties[name].(map[string]any)
+		if !ok {
+			continue
+		}
+		if len(property.Enum) > 0 {
+			field["enum"] = property.Enum
+		}
+		items, ok := field["items"].(map[string]any)
+		if ok && property.Items != nil && property.Items.Schema != nil && len(property.Items.Schema.Enum) > 0 {
+			items["enum"] = property.Items.Schema.Enum
+		}
+	}
+	text, err := json.Marshal(published)
+	check(err)
+	return text
 }
 
 // Adds a type, and those of its fields, and says how it is written.
