@@ -74,7 +74,7 @@ pub(super) fn interpret(text: &[u8], expected: Expected<'_>) -> Result<Named, St
     }
     match refused {
         Some(why) => Err(unreadable(why)),
-        None => Named::new(&version, kind, expected),
+        None => Named::new(&version, &kind, expected),
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) fn interpret(text: &[u8], expected: Expected<'_>) -> Result<Named, St
 impl Named {
     pub(super) fn new(
         api_version: &str,
-        kind: String,
+        kind: &str,
         expected: Expected<'_>,
     ) -> Result<Self, String> {
         let (group, version) = match api_version.split_once('/') {
@@ -102,7 +102,7 @@ impl Named {
         Ok(Self {
             group: or(group, if unnamed { expected.group } else { "" }),
             version: or(version, if defaults { expected.version } else { "" }),
-            kind: or(&kind, expected.kind),
+            kind: or(kind, expected.kind),
         })
     }
 

@@ -53,7 +53,7 @@ pub(super) fn read(expected: Expected<'_>, body: &[u8]) -> Result<Value, Failure
             _ => {}
         }
     }
-    let named = Named::new(&version, kind, expected).map_err(Failure::Unrecognized)?;
+    let named = Named::new(&version, &kind, expected).map_err(Failure::Unrecognized)?;
     let unreadable = |why| Failure::Unreadable(named.clone(), why);
     named.check(expected).map_err(unreadable)?;
     let types = GoTypes::kubernetes();
