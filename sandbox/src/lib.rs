@@ -87,6 +87,7 @@ mod fields;
 mod kinds;
 mod label_selector;
 mod logs;
+mod manifests;
 mod meta;
 mod openapi;
 mod ownership;
@@ -112,6 +113,7 @@ mod watch;
 pub use self::{
     faults::{ApiCall, End, Fault, Faults, Faulty, Outage, Rule, RuleId, StoreDown, Verb},
     logs::{ContainerLog, ContainerLogs, LogLine, LogSource},
+    manifests::ManifestError,
     sandbox::{Body, Sandbox, SandboxBuilder},
     server::Server,
 };

@@ -11,8 +11,9 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
+use serde::Serialize;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, ToSocketAddrs};
 use tower::{BoxError, Service, ServiceExt};
 
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     clock::Clock,
     kinds::Registry,
     logs::{ContainerLogs, Logs},
+    manifests::{self, ManifestError},
     server::Server,
     service,
     store::Store,
@@ -117,6 +119,59 @@ impl Sandbox {
         kube::Client::new(service, "default")
     }
 
+    /// The same server with objects in it; see [`load`](Self::load).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_sandbox::Sandbox;
+    ///
+    /// let sandbox = Sandbox::new().with_objects(["
+    /// apiVersion: v1
+    /// kind: ConfigMap
+    /// metadata: {name: elephant}
+    /// "])?;
+    /// let maps: kube::Api<ConfigMap> = kube::Api::default_namespaced(sandbox.client());
+    /// maps.get("elephant").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Names the first object that the server refuses, with its reason.
+    pub fn with_objects<T: Serialize>(
+        self,
+        objects: impl IntoIterator<Item = T>,
+    ) -> Result<Self, ManifestError> {
+        self.load(objects)?;
+        Ok(self)
+    }
+
+    /// Creates objects in order: typed ones, JSON, or texts of manifests in YAML or JSON; a status is kept.
+    ///
+    /// # Errors
+    /// Names the first object that the server refuses, with its reason; those before it are there.
+    pub fn load<T: Serialize>(
+        &self,
+        objects: impl IntoIterator<Item = T>,
+    ) -> Result<(), ManifestError> {
+        for value in objects {
+            for object in manifests::read(&value)? {
+                manifests::load(self, &object)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves HTTP/1.1 on an address, such as `127.0.0.1:0` for a free port; see [`serve`](Self::serve).
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn listen(&self, address: impl ToSocketAddrs) -> std::io::Result<Server> {
+        self.serve(TcpListener::bind(address).await?)
+    }
+
     /// Serves HTTP/1.1 on `listener` until the [`Server`] is dropped or shut down.
     ///
     /// # Errors
@@ -128,7 +183,7 @@ impl Sandbox {
         Server::start(self.clone(), listener)
     }
 
-    /// Forgets all past events: a watch from an earlier version gets `410 Gone`, as after a compaction of etcd.
+    /// Forgets all past events: a list or a watch of an earlier version gets `410 Gone`, as after a compaction of etcd.
     pub fn compact(&self) {
         self.store().compact();
     }

@@ -56,7 +56,7 @@ impl Store {
             .filter(|condition| condition["type"] != "PodScheduled");
         new["status"]["conditions"] = others.chain([scheduled]).collect();
         if !call.dry_run {
-            self.put(&call.kind, Key::new(&call.namespace, name), new);
+            self.put(&call.kind, &Key::new(&call.namespace, name), new);
         }
         Ok(())
     }

@@ -272,7 +272,7 @@ impl Store {
             true => meta::remove(&mut new, "ownerReferences"),
             false => meta::set(&mut new, "ownerReferences", json!(rest)),
         }
-        self.put(kind, key.clone(), new);
+        self.put(kind, key, new);
     }
 
     /// Takes a finalizer from an object that is being deleted.
@@ -287,7 +287,7 @@ impl Store {
         if rest.is_empty() && grace::is_over(&new) {
             self.take(kind, key);
         } else {
-            self.put(kind, key.clone(), new);
+            self.put(kind, key, new);
         }
     }
 
@@ -316,7 +316,7 @@ impl Store {
             namespace::finalize(&mut new);
             if namespace::is_held(&new) {
                 if new != *object.value() {
-                    self.put(&kind, key, new);
+                    self.put(&kind, &key, new);
                 }
             } else {
                 self.take(&kind, &key);
@@ -330,7 +330,7 @@ impl Store {
         let mut new = object.value().clone();
         namespace::report(&mut new, &left, now);
         if new != *object.value() {
-            self.put(&kind, key, new);
+            self.put(&kind, &key, new);
         }
     }
 

@@ -41,7 +41,7 @@ impl Store {
         let key = Key::of(&new);
         meta::set(&mut new, "uid", uuid::Uuid::new_v4().to_string());
         meta::set(&mut new, "creationTimestamp", now);
-        self.put(kind, key, new);
+        self.put(kind, &key, new);
     }
 
     /// Creates an object, for a POST or for a PUT of a kind that allows it.
@@ -97,7 +97,7 @@ impl Store {
         if call.dry_run {
             return Ok(Arc::new(Object::new(new)));
         }
-        let object = self.put(kind, key, new);
+        let object = self.put(kind, &key, new);
         object.remember(owners);
         self.settle(call, &name);
         self.tidy(&call.now);

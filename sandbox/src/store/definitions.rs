@@ -44,7 +44,7 @@ impl Store {
                 ..call.clone()
             };
             by_server.track(&mut value, Some(&*found));
-            value = self.put(&call.kind, key, value).value().clone();
+            value = self.put(&call.kind, &key, value).value().clone();
         }
         let mut registry = (*self.registry).clone();
         if registry.define(name, &value) {
@@ -78,7 +78,7 @@ impl Store {
         let mut marked = object.clone();
         if !meta::is_deleting(object.value()) {
             let value = definition::terminating(object.value(), now);
-            marked = self.put(kind, Key::new("", name), value);
+            marked = self.put(kind, &Key::new("", name), value);
         }
         if let Some(of_objects) = self.registry.defined_by(name) {
             for (key, object) in self.everything(&of_objects) {
@@ -111,7 +111,7 @@ impl Store {
         } else if left.len() < meta::finalizers(found.value()).len() {
             let mut value = found.value().clone();
             meta::set(&mut value, "finalizers", json!(left));
-            self.put(&kind, key, value);
+            self.put(&kind, &key, value);
         }
     }
 

@@ -102,9 +102,9 @@ impl Store {
         match grace::step(kind, object.value(), options, now) {
             Step::Pending => Deleted::Marked(object),
             Step::Mark(new) if new == *object.value() => Deleted::Marked(object),
-            Step::Mark(new) => Deleted::Marked(self.put(kind, key.clone(), new)),
+            Step::Mark(new) => Deleted::Marked(self.put(kind, key, new)),
             Step::Remove(last) => {
-                let last = last.map(|last| self.put(kind, key.clone(), last));
+                let last = last.map(|last| self.put(kind, key, last));
                 self.take(kind, key);
                 Deleted::Gone(last.unwrap_or(object))
             }
@@ -130,7 +130,7 @@ impl Store {
         grace::mark(&mut new, object.value(), now);
         meta::remove(&mut new, "deletionGracePeriodSeconds");
         new["status"]["phase"] = json!("Terminating");
-        Deleted::Marked(self.put(kind, key.clone(), new))
+        Deleted::Marked(self.put(kind, key, new))
     }
 }
 

@@ -222,14 +222,14 @@ impl Store {
     }
 
     /// Stores a new state under the next version.
-    fn put(&mut self, kind: &Kind, key: Key, mut value: Value) -> Arc<Object> {
+    fn put(&mut self, kind: &Kind, key: &Key, mut value: Value) -> Arc<Object> {
         self.version += 1;
         meta::set(&mut value, "resourceVersion", self.version.to_string());
         let object = Arc::new(Object::new(value));
         let shelf = self.shelves.entry(kind.shelf.clone()).or_default();
         let before = shelf.objects.insert(key.clone(), object.clone());
         let earlier = before.as_deref().map(Object::value);
-        self.chores.note(kind, &key, earlier, Some(object.value()));
+        self.chores.note(kind, key, earlier, Some(object.value()));
         let event = Event {
             version: self.version,
             change: if before.is_some() {

@@ -56,7 +56,7 @@ impl Store {
         }
         match old {
             Some(old) => {
-                let object = self.replace(call, key, new, &old)?;
+                let object = self.replace(call, &key, new, &old)?;
                 self.settle(call, name);
                 Ok((object, false))
             }
@@ -67,7 +67,7 @@ impl Store {
     fn replace(
         &mut self,
         call: &Call,
-        key: Key,
+        key: &Key,
         mut new: Value,
         old: &Arc<Object>,
     ) -> Result<Arc<Object>, ApiError> {
@@ -94,7 +94,7 @@ impl Store {
         let errors = kind.check(&new, Some(stored));
         let mut errors = kind.metadata.check_change(&new, stored, errors);
         if errors.is_empty() {
-            errors = (kind.claim)(&mut new, &mut self.others(kind, &key));
+            errors = (kind.claim)(&mut new, &mut self.others(kind, key));
         }
         if !errors.is_empty() {
             return Err(ApiError::invalid(
@@ -111,7 +111,7 @@ impl Store {
             return Ok(Arc::new(Object::new(new)));
         }
         if ends && (finalized || !kind.is_namespace()) {
-            self.take(kind, &key);
+            self.take(kind, key);
             self.tidy(&call.now);
             return Ok(Arc::new(Object::new(new)));
         }
