@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     continuation::Continuation,
@@ -53,6 +53,9 @@ pub(crate) enum Options {
     Apply,
 }
 
+/// What can be asked for about unknown fields.
+const FIELD_VALIDATIONS: [&str; 4] = ["", "Ignore", "Strict", "Warn"];
+
 /// The longest name of a field manager.
 const MANAGER_LIMIT: usize = 128;
 
@@ -96,13 +99,13 @@ impl Query {
 
     /// Whether to check a write only; `All` is the one stage that can be left out.
     pub(crate) fn dry_run(&self) -> Result<bool, ApiError> {
-        let mut stages = self
-            .pairs
-            .iter()
-            .filter(|(key, _)| key == "dryRun")
-            .map(|(_, stage)| stage.as_str());
-        let first = stages.next();
-        check_dry_run(first)
+        let stages = self.dry_run_stages();
+        check_dry_run(&json!(stages))
+    }
+
+    fn dry_run_stages(&self) -> Vec<&str> {
+        let stages = self.pairs.iter().filter(|(key, _)| key == "dryRun");
+        stages.map(|(_, stage)| stage.as_str()).collect()
     }
 
     /// Checks what a write says about itself.
@@ -129,6 +132,13 @@ impl Query {
                 let why = format!("invalid character U+{code:04X} (at position {place})");
                 errors.push(FieldError::invalid("fieldManager", &manager.into(), &why));
             }
+        }
+        errors.extend(unknown_stage(&json!(self.dry_run_stages())));
+        let validation = self.get("fieldValidation").unwrap_or_default();
+        if !FIELD_VALIDATIONS.contains(&validation) {
+            let validation = json!(validation);
+            let error = FieldError::unsupported("fieldValidation", &validation, &FIELD_VALIDATIONS);
+            errors.push(error);
         }
         if errors.is_empty() {
             return Ok(());
@@ -286,15 +296,23 @@ impl Asked<'_> {
     }
 }
 
-/// Reads one stage of a `dryRun`.
-pub(crate) fn check_dry_run(stage: Option<&str>) -> Result<bool, ApiError> {
-    match stage {
-        None | Some("") => Ok(false),
-        Some("All") => Ok(true),
-        Some(other) => Err(ApiError::bad_request(format!(
-            "dryRun: Unsupported value: {other:?}: supported values: \"All\""
-        ))),
+/// Whether the stages that `DeleteOptions` leave out are all of them; `All` is the one that there is.
+pub(crate) fn check_dry_run(stages: &Value) -> Result<bool, ApiError> {
+    match unknown_stage(stages) {
+        Some(error) => Err(ApiError::invalid(
+            "meta.k8s.io",
+            "DeleteOptions",
+            "",
+            &[error],
+        )),
+        None => Ok(stages.as_array().is_some_and(|stages| !stages.is_empty())),
     }
+}
+
+fn unknown_stage(stages: &Value) -> Option<FieldError> {
+    let mut each = stages.as_array().into_iter().flatten();
+    each.any(|stage| stage != "All")
+        .then(|| FieldError::unsupported("dryRun", stages, &["All"]))
 }
 
 const MATCH: &str = "resourceVersionMatch";
