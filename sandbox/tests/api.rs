@@ -50,8 +50,9 @@ async fn the_server_names_what_it_creates() {
     assert_ne!(created.uid().unwrap(), "mine");
     assert!(created.creation_timestamp().is_some());
     assert_eq!(
-        created.metadata.generation, None,
-        "ConfigMaps have no generation"
+        created.metadata.generation,
+        Some(7),
+        "ConfigMaps have no generation of their own"
     );
     assert_eq!(maps.get("elephant").await.unwrap(), created);
 }

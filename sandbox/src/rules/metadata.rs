@@ -14,7 +14,12 @@ const ANNOTATIONS_LIMIT: usize = 256 * 1024;
 /// Finalizers without a domain that are known nevertheless.
 const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
 
-const IMMUTABLE: [&str; 2] = ["uid", "creationTimestamp"];
+const IMMUTABLE: [&str; 4] = [
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+];
 
 /// How far a kind goes beyond the rules for all kinds; the API server repeats some, and each time adds a cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -115,7 +115,7 @@ pub(crate) fn qualified(text: &str) -> Vec<String> {
         why.push("name part must be non-empty".to_owned());
     }
     why.extend(
-        longer_than(63, name)
+        more_bytes_than(63, name)
             .iter()
             .map(|why| format!("name part {why}")),
     );
@@ -127,7 +127,7 @@ pub(crate) fn qualified(text: &str) -> Vec<String> {
 
 /// The value of a label.
 pub(crate) fn label_value(text: &str) -> Vec<String> {
-    let mut why = longer_than(63, text);
+    let mut why = more_bytes_than(63, text);
     if !text.is_empty() && !is_key(text) {
         let rule = format!(
             "a valid label must be an empty string or {}",
@@ -225,6 +225,14 @@ fn longer_than(limit: usize, text: &str) -> Vec<String> {
         return Vec::new();
     }
     vec![format!("must be no more than {limit} characters")]
+}
+
+/// The same in the words that the rules for labels use.
+fn more_bytes_than(limit: usize, text: &str) -> Vec<String> {
+    if text.len() <= limit {
+        return Vec::new();
+    }
+    vec![format!("must be no more than {limit} bytes")]
 }
 
 fn pattern(rule: &str, form: &str, examples: &[&str]) -> String {

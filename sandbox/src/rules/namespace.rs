@@ -28,7 +28,7 @@ pub(crate) fn prepare_namespace(new: &mut Value, old: Option<&Value>) {
 }
 
 pub(crate) fn validate_namespace(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
-    if old.is_some() {
+    if old.is_some_and(|old| old["spec"] == new["spec"]) {
         return Vec::new();
     }
     let finalizers = At::root(new).field("spec").field("finalizers");
@@ -42,11 +42,11 @@ pub(crate) fn validate_namespace(new: &Value, old: Option<&Value>) -> Vec<FieldE
             );
         }
         for why in wrong {
-            errors.push(FieldError::invalid(
-                finalizers.path(),
-                finalizer.value(),
-                &why,
-            ));
+            let path = match old {
+                Some(_) => finalizer.path(),
+                None => finalizers.path(),
+            };
+            errors.push(FieldError::invalid(path, finalizer.value(), &why));
         }
     }
     errors

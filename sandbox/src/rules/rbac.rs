@@ -83,7 +83,12 @@ fn rule_errors(rule: &At<'_>, namespaced: bool) -> Vec<FieldError> {
 // === bindings ===
 
 pub(crate) fn default_binding(new: &mut Value) {
-    if let Some(role) = new.get_mut("roleRef").and_then(Value::as_object_mut) {
+    if let Some(fields) = new.as_object_mut()
+        && let Some(role) = fields
+            .entry("roleRef")
+            .or_insert_with(|| json!({}))
+            .as_object_mut()
+    {
         fill_group(role);
     }
     let subjects = new.get_mut("subjects").and_then(Value::as_array_mut);

@@ -8,12 +8,11 @@ use super::{Call, Key, Object, Store, isolation};
 use crate::{auth, kinds::Kind, meta, status::ApiError};
 
 /// What the server sets itself; whatever a client sends here is dropped.
-const SYSTEM: [&str; 6] = [
+const SYSTEM: [&str; 5] = [
     "uid",
     "creationTimestamp",
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
-    "generation",
     "resourceVersion",
 ];
 

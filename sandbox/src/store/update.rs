@@ -13,13 +13,10 @@ use crate::{
 };
 
 /// What the server keeps over a replacement, whatever the new state says.
-const KEPT: [&str; 5] = [
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "generation",
-    "resourceVersion",
-];
+const KEPT: [&str; 3] = ["creationTimestamp", "generation", "resourceVersion"];
+
+/// What the server keeps from the time on when an object is being deleted; until then nobody can write it.
+const KEPT_IN_DELETION: [&str; 2] = ["deletionTimestamp", "deletionGracePeriodSeconds"];
 
 /// What a new state was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +72,11 @@ impl Store {
         check_version(kind, &key.name, &new, stored)?;
         for field in KEPT {
             meta::carry(&mut new, field, stored);
+        }
+        if meta::is_deleting(stored) {
+            for field in KEPT_IN_DELETION {
+                meta::carry(&mut new, field, stored);
+            }
         }
         if meta::text(&new, "uid").is_empty() {
             meta::carry(&mut new, "uid", stored);
