@@ -7,7 +7,7 @@ use base64::{
 };
 use serde_json::{Value, json};
 
-use crate::status::ApiError;
+use crate::{schema, status::ApiError};
 
 /// Without padding, and as lenient about the last bits as Go.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -47,15 +47,8 @@ impl Continuation {
             let byte = first_illegal(token);
             format!(": illegal base64 data at input byte {byte}")
         })?;
-        let fields: Value = serde_json::from_slice(&data).map_err(|_| {
-            let first = data.first().map(|byte| char::from(*byte));
-            match first {
-                Some(first) if first != '{' => {
-                    format!(": invalid character {first:?} looking for beginning of value")
-                }
-                _ => ": unexpected end of JSON input".to_owned(),
-            }
-        })?;
+        schema::json::check(&data).map_err(|why| format!(": {why}"))?;
+        let fields: Value = serde_json::from_slice(&data).map_err(|error| format!(": {error}"))?;
         let version = fields["v"].as_str().unwrap_or_default();
         if version != VERSION {
             return Err(format!(

@@ -53,9 +53,6 @@ pub(crate) enum Options {
     Apply,
 }
 
-/// What can be asked for about unknown fields.
-const FIELD_VALIDATIONS: [&str; 4] = ["", "Ignore", "Strict", "Warn"];
-
 /// The longest name of a field manager.
 const MANAGER_LIMIT: usize = 128;
 
@@ -134,12 +131,6 @@ impl Query {
             }
         }
         errors.extend(unknown_stage(&json!(self.dry_run_stages())));
-        let validation = self.get("fieldValidation").unwrap_or_default();
-        if !FIELD_VALIDATIONS.contains(&validation) {
-            let validation = json!(validation);
-            let error = FieldError::unsupported("fieldValidation", &validation, &FIELD_VALIDATIONS);
-            errors.push(error);
-        }
         if errors.is_empty() {
             return Ok(());
         }

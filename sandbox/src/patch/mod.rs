@@ -7,7 +7,7 @@ mod strategic;
 use serde_json::{Map, Value};
 
 use self::{go::Printed, json::Operations};
-use crate::{kinds::Kind, status::ApiError};
+use crate::{kinds::Kind, schema, status::ApiError};
 
 /// The form of a patch, as its media type says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,7 @@ impl Patch {
             "error decoding patch: "
         };
         let malformed = |why: String| ApiError::bad_request(format!("{prefix}{why}"));
+        schema::json::check(body).map_err(malformed)?;
         let value = serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
         match (form, value) {
             (Form::Json, value) => Operations::decode(value).map(Self::Json),

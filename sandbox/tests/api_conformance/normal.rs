@@ -69,6 +69,9 @@ impl Symbols {
     fn replace(&mut self, key: &str, value: &mut Value) {
         match value {
             Value::Object(fields) => {
+                if let Some(Value::Array(entries)) = fields.get_mut("managedFields") {
+                    entries.sort_by_key(manager);
+                }
                 for (key, mut field) in std::mem::take(fields) {
                     self.replace(&key, &mut field);
                     fields.insert(self.replace_uids(&key), field);
@@ -168,6 +171,12 @@ fn place(seen: &mut Vec<String>, value: &str) -> usize {
         seen.push(value.to_owned());
         seen.len() - 1
     }) + 1
+}
+
+/// What tells an entry of the managed fields from others; the servers order them by time, which only seconds tell apart.
+fn manager(entry: &Value) -> String {
+    let parts = ["manager", "operation", "apiVersion", "subresource"];
+    parts.map(|part| entry[part].to_string()).concat()
 }
 
 fn is_number(text: &str) -> bool {
