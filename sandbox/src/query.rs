@@ -288,7 +288,7 @@ impl Asked<'_> {
 }
 
 /// Whether the stages that `DeleteOptions` leave out are all of them; `All` is the one that there is.
-pub(crate) fn check_dry_run(stages: &Value) -> Result<bool, ApiError> {
+fn check_dry_run(stages: &Value) -> Result<bool, ApiError> {
     match unknown_stage(stages) {
         Some(error) => Err(ApiError::invalid(
             "meta.k8s.io",
