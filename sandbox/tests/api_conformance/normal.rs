@@ -72,6 +72,14 @@ impl Symbols {
                 if let Some(Value::Array(entries)) = fields.get_mut("managedFields") {
                     entries.sort_by_key(manager);
                 }
+                // The managers of conflicting fields come in no particular order.
+                if let Some(Value::Array(causes)) = fields.get_mut("causes")
+                    && causes
+                        .iter()
+                        .all(|cause| cause["reason"] == "FieldManagerConflict")
+                {
+                    causes.sort_by_key(Value::to_string);
+                }
                 for (key, mut field) in std::mem::take(fields) {
                     self.replace(&key, &mut field);
                     fields.insert(self.replace_uids(&key), field);
