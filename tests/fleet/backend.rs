@@ -148,7 +148,8 @@ impl Server {
     /// The same for whoever has a token.
     pub(crate) fn kubeconfig_with(&self, name: &str, token: &str) -> PathBuf {
         let path = self.folder.path().join(format!("{name}.kubeconfig"));
-        let text = self.kind.kubeconfig_with(token).to_string();
+        let (url, ca) = self.address();
+        let text = kubeconfig(&url, ca, token).to_string();
         fs::write(&path, text).expect("the folder takes files");
         path
     }
@@ -338,13 +339,9 @@ impl Kind {
     }
 
     fn kubeconfig(&self, user: User<'_>) -> Value {
-        self.kubeconfig_with(&user.token())
-    }
-
-    fn kubeconfig_with(&self, token: &str) -> Value {
         match self {
-            Self::Sandbox(server) => kubeconfig(&server.url(), None, token),
-            Self::Real(plane) => kubeconfig(&plane.url, Some(&plane.ca), token),
+            Self::Sandbox(server) => kubeconfig(&server.url(), None, &user.token()),
+            Self::Real(plane) => kubeconfig(&plane.url, Some(&plane.ca), &user.token()),
         }
     }
 }

@@ -129,6 +129,7 @@ impl ControlPlane {
                 fs::write(&policy, audit::POLICY).expect("the folder takes files");
                 flags.push(("audit-policy-file", &policy_path));
                 flags.push(("audit-log-path", &log));
+                flags.push(("kubelet-preferred-address-types", "InternalIP"));
             }
         }
         self.spawn(API_SERVER, &flags);

@@ -2,11 +2,11 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Output,
+    process::{Output, Stdio},
     time::Duration,
 };
 
-use tokio::{process::Command, time::timeout};
+use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
 
 use super::control_plane::asset;
 
@@ -36,23 +36,35 @@ impl Kubectl {
     /// # Panics
     /// When it fails.
     pub(crate) async fn run(&self, line: &str) -> String {
-        let output = self.attempt(line).await;
+        self.pipe("", line).await
+    }
+
+    /// The same with something on its stdin.
+    pub(crate) async fn pipe(&self, input: &str, line: &str) -> String {
+        let output = self.attempt(input, line).await;
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "kubectl {line}: {errors}");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// The same for a command that may fail.
-    pub(crate) async fn attempt(&self, line: &str) -> Output {
-        let command = Command::new(asset("kubectl"))
+    async fn attempt(&self, input: &str, line: &str) -> Output {
+        let mut child = Command::new(asset("kubectl"))
             .arg(format!("--kubeconfig={}", self.kubeconfig.display()))
             .arg(format!("--cache-dir={}", self.cache.display()))
             .args(line.split(' '))
             .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
-            .output();
-        let output = timeout(LIMIT, command).await;
+            .spawn()
+            .expect("kubectl starts");
+        let mut stdin = child.stdin.take().expect("it is piped");
+        // A command that reads nothing may have closed it.
+        let _ = stdin.write_all(input.as_bytes()).await;
+        drop(stdin);
+        let output = timeout(LIMIT, child.wait_with_output()).await;
         let output = output.unwrap_or_else(|_| panic!("kubectl {line}: not within {LIMIT:?}"));
-        output.expect("kubectl starts")
+        output.expect("kubectl ends")
     }
 }

@@ -88,7 +88,8 @@ impl Trial {
                 "--log-format=json".to_owned(),
             ];
             let folder = server.folder.path();
-            let replica = Replica::start(program(), folder, &peer, args, Vec::new());
+            let env = vec![("POD_NAMESPACE", namespace.clone())];
+            let replica = Replica::start(program(), folder, &peer, args, env);
             self.replicas.push(replica);
         }
     }
