@@ -119,6 +119,12 @@ impl ControlPlane {
         Client::try_from(config).expect("a client")
     }
 
+    /// The ids of the processes.
+    #[allow(dead_code, reason = "not every suite looks at them")]
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.processes.iter().map(|(_, child)| child.id()).collect()
+    }
+
     async fn wait(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         // The key is the last of the certificates that a first start writes.

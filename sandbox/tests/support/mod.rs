@@ -3,6 +3,8 @@
 // Each test binary uses some of it.
 #![allow(dead_code)]
 
+pub(crate) mod control_plane;
+
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, TryStreamExt};

@@ -1,12 +1,10 @@
 //! Tables: what `kubectl get` shows, for lists, single objects and watches.
 
-mod support;
-
+use crate::support::ask;
 use futures_util::{AsyncBufReadExt, TryStreamExt};
 use kube::Client;
 use kube_sandbox::Sandbox;
 use serde_json::{Value, json};
-use support::ask;
 
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 
@@ -237,7 +235,7 @@ async fn a_row_has_as_much_of_its_object_as_is_asked_for() {
     }
     let wrong = request("/api/v1/namespaces?includeObject=Some");
     let refused = client.request::<Value>(wrong).await;
-    assert_eq!(support::refusal(refused).code, 400);
+    assert_eq!(crate::support::refusal(refused).code, 400);
 }
 
 #[tokio::test]

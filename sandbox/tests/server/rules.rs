@@ -1,11 +1,9 @@
 //! What the server fills in and refuses, by kind: tables of an object and what becomes of it.
 
-mod support;
-
+use crate::support::ask;
 use kube::Client;
 use kube_sandbox::Sandbox;
 use serde_json::{Value, json};
-use support::ask;
 
 const CORE: &str = "/api/v1/namespaces/default";
 const APPS: &str = "/apis/apps/v1/namespaces/default";

@@ -1,9 +1,8 @@
 //! What a client can rely on: watches.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{config_map, labelled, lease, next, watch};
 use futures_util::{StreamExt, TryStreamExt, pin_mut};
 use k8s_openapi::api::{
     coordination::v1::Lease,
@@ -16,7 +15,6 @@ use kube::{
 };
 use kube_sandbox::Sandbox;
 use serde_json::json;
-use support::{config_map, labelled, lease, next, watch};
 use tokio::time::Instant;
 
 fn maps(sandbox: &Sandbox) -> Api<ConfigMap> {

@@ -1,7 +1,6 @@
 //! What a client can rely on: the subresource `scale`.
 
-mod support;
-
+use crate::support::refusal;
 use k8s_openapi::api::{apps::v1::StatefulSet, autoscaling::v1::Scale};
 use kube::{
     Api, ResourceExt,
@@ -9,7 +8,6 @@ use kube::{
 };
 use kube_sandbox::Sandbox;
 use serde_json::{Value, json};
-use support::refusal;
 
 /// A StatefulSet `zoo` with one replica.
 async fn sets() -> Api<StatefulSet> {

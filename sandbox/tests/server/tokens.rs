@@ -1,7 +1,6 @@
 //! What a client can rely on: credentials of ServiceAccounts.
 
-mod support;
-
+use crate::support::refusal;
 use k8s_openapi::api::{
     authentication::v1::TokenRequest,
     core::v1::{Pod, ServiceAccount},
@@ -9,7 +8,6 @@ use k8s_openapi::api::{
 use kube::{Api, ResourceExt, api::PostParams};
 use kube_sandbox::Sandbox;
 use serde_json::{Value, json};
-use support::refusal;
 
 async fn accounts() -> Api<ServiceAccount> {
     let accounts: Api<ServiceAccount> = Api::default_namespaced(Sandbox::new().client());
@@ -21,7 +19,7 @@ async fn accounts() -> Api<ServiceAccount> {
     accounts
 }
 
-fn request(spec: Value) -> TokenRequest {
+fn request(spec: &Value) -> TokenRequest {
     serde_json::from_value(json!({"metadata": {}, "spec": spec})).unwrap()
 }
 
@@ -29,7 +27,7 @@ fn request(spec: Value) -> TokenRequest {
 async fn a_token_names_its_account() {
     let accounts = accounts().await;
     let uid = accounts.get("keeper").await.unwrap().uid();
-    let asked = request(json!({"audiences": [], "expirationSeconds": 600}));
+    let asked = request(&json!({"audiences": [], "expirationSeconds": 600}));
     let params = PostParams::default();
     let token = accounts.create_token_request("keeper", &params, &asked);
     let token = token.await.unwrap();

@@ -1,7 +1,6 @@
 //! What a client can rely on: evictions of Pods.
 
-mod support;
-
+use crate::support::refusal;
 use k8s_openapi::api::{core::v1::Pod, policy::v1::PodDisruptionBudget};
 use kube::{
     Api, Client,
@@ -9,7 +8,6 @@ use kube::{
 };
 use kube_sandbox::Sandbox;
 use serde_json::{Value, json};
-use support::refusal;
 
 async fn pod(client: &Client, name: &str, phase: &str, ready: &str) -> Api<Pod> {
     let pods: Api<Pod> = Api::default_namespaced(client.clone());

@@ -1,7 +1,6 @@
 //! What a client can rely on: single requests.
 
-mod support;
-
+use crate::support::{config_map, lease, names, refusal};
 use k8s_openapi::api::{
     coordination::v1::Lease,
     core::v1::{ConfigMap, Namespace},
@@ -12,7 +11,6 @@ use kube::{
 };
 use kube_sandbox::Sandbox;
 use serde_json::json;
-use support::{config_map, lease, names, refusal};
 
 fn create() -> PostParams {
     PostParams::default()

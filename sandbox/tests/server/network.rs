@@ -1,9 +1,8 @@
 //! What a client can rely on: the server on a socket.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{config_map, names, next, refusal, watch};
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
@@ -12,7 +11,6 @@ use kube::{
     config::Kubeconfig,
 };
 use kube_sandbox::{Sandbox, Server};
-use support::{config_map, names, next, refusal, watch};
 use tokio::net::TcpListener;
 
 async fn serve(sandbox: &Sandbox) -> Server {

@@ -1,7 +1,6 @@
 //! What a client can rely on: custom resources.
 
-mod support;
-
+use crate::support::refusal;
 use futures_util::{StreamExt, TryStreamExt};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
@@ -15,7 +14,6 @@ use kube::{
 };
 use kube_sandbox::Sandbox;
 use serde_json::{Value, json};
-use support::refusal;
 
 const NAME: &str = "lions.zoo.example.com";
 
@@ -243,7 +241,7 @@ async fn a_definition_goes_with_its_objects_and_their_finalizers() {
         ["customresourcecleanup.apiextensions.k8s.io"]
     );
     let left = lions.list(&ListParams::default()).await.unwrap();
-    assert_eq!(support::names(&left), ["leo"]);
+    assert_eq!(crate::support::names(&left), ["leo"]);
     let late = lions
         .create(&PostParams::default(), &lion("late", &json!({"teeth": 30})))
         .await;

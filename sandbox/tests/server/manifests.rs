@@ -1,12 +1,10 @@
 //! What a test can rely on: the objects that a server starts with.
 
-mod support;
-
+use crate::support::{ask, config_map};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube_sandbox::Sandbox;
 use serde_json::{Value, json};
-use support::{ask, config_map};
 
 #[tokio::test]
 async fn a_server_starts_with_typed_objects_and_with_manifests() {

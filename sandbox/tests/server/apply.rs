@@ -1,7 +1,6 @@
 //! Server-side apply and the owners of fields, as clients see them.
 
-mod support;
-
+use crate::support::{config_map, refusal};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, ResourceExt,
@@ -9,7 +8,6 @@ use kube::{
 };
 use kube_sandbox::Sandbox;
 use serde_json::{Value, json};
-use support::{config_map, refusal};
 
 fn maps(sandbox: &Sandbox) -> Api<ConfigMap> {
     Api::default_namespaced(sandbox.client())

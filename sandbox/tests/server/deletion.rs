@@ -1,11 +1,9 @@
 //! What a client can rely on: deletions, dependents, and namespaces that go.
 
-mod support;
-
+use crate::support::ask;
 use kube::Client;
 use kube_sandbox::Sandbox;
 use serde_json::{Value, json};
-use support::ask;
 
 const MAPS: &str = "/api/v1/namespaces/zoo/configmaps";
 const PODS: &str = "/api/v1/namespaces/zoo/pods";

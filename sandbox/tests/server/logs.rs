@@ -1,7 +1,6 @@
 //! What `kubectl logs` can rely on.
 
-mod support;
-
+use crate::support::refusal;
 use futures_util::{AsyncBufReadExt, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -10,7 +9,6 @@ use kube::{
 };
 use kube_sandbox::{ContainerLog, ContainerLogs, LogLine, LogSource, Sandbox};
 use serde_json::{Value, json};
-use support::refusal;
 use tokio::sync::mpsc;
 
 /// Knows the container `main`: it has written one line, and writes what the channel brings.

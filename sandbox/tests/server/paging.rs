@@ -1,7 +1,6 @@
 //! What a client can rely on: lists in pages, and lists of earlier versions.
 
-mod support;
-
+use crate::support::{ask, config_map, names};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client,
@@ -9,7 +8,6 @@ use kube::{
 };
 use kube_sandbox::Sandbox;
 use serde_json::{Value, json};
-use support::{ask, config_map, names};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -71,9 +69,17 @@ async fn pages_show_the_version_of_the_first_one_while_writes_go_on() {
 
     // A watch from the version of the pages shows what they did not.
     let version = third.metadata.resource_version.unwrap();
-    let mut watch = support::watch(&maps, &Default::default(), &version).await;
-    assert!(support::next(&mut watch).await.starts_with("DELETED c@"));
-    assert!(support::next(&mut watch).await.starts_with("ADDED cc@"));
+    let mut watch = crate::support::watch(&maps, &Default::default(), &version).await;
+    assert!(
+        crate::support::next(&mut watch)
+            .await
+            .starts_with("DELETED c@")
+    );
+    assert!(
+        crate::support::next(&mut watch)
+            .await
+            .starts_with("ADDED cc@")
+    );
     drop(client);
 }
 

@@ -1,7 +1,6 @@
 //! What a client can rely on: lists, collections, other forms of replies, discovery.
 
-mod support;
-
+use crate::support::{config_map, names, refusal};
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Event, Secret},
     events::v1 as events,
@@ -15,7 +14,6 @@ use kube::{
 };
 use kube_sandbox::Sandbox;
 use serde_json::json;
-use support::{config_map, names, refusal};
 
 fn create() -> PostParams {
     PostParams::default()

@@ -1,12 +1,10 @@
 //! What a client can rely on: the rights of service accounts, and questions about them.
 
-mod support;
-
+use crate::support::{ask, config_map, refusal};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, api::PostParams};
 use kube_sandbox::{Faults, Sandbox};
 use serde_json::{Value, json};
-use support::{ask, config_map, refusal};
 
 const KEEPER: &str = "system:serviceaccount:zoo:keeper";
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/zoo";

@@ -1,7 +1,6 @@
 //! What a client can rely on: the status of an object, and its generation.
 
-mod support;
-
+use crate::support::refusal;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{Namespace, Node},
@@ -12,7 +11,6 @@ use kube::{
 };
 use kube_sandbox::Sandbox;
 use serde_json::{Value, json};
-use support::refusal;
 
 fn stateful_set() -> StatefulSet {
     let labels = json!({"app": "zoo"});

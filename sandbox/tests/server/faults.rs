@@ -1,18 +1,13 @@
 //! What tests can rely on when they let things go wrong.
 
-mod support;
-
-#[path = "faults/refusals.rs"]
 mod refusals;
-#[path = "faults/requests.rs"]
 mod requests;
-#[path = "faults/store_down.rs"]
 mod store_down;
-#[path = "faults/watches.rs"]
 mod watches;
 
 use std::time::Duration;
 
+use crate::support::{config_map, next};
 use futures_util::{StreamExt, stream::BoxStream};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::ConfigMap};
 use kube::{
@@ -20,7 +15,6 @@ use kube::{
     api::{PostParams, WatchEvent, WatchParams},
 };
 use kube_sandbox::{Faults, Sandbox};
-use support::{config_map, next};
 
 const SECOND: Duration = Duration::from_secs(1);
 
