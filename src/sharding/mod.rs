@@ -51,7 +51,7 @@ use tokio::sync::mpsc;
 pub use mutant::Mutant;
 pub use peer::{MAX_WEIGHT, Peer, PeerId};
 pub use placement::{Move, Sharder};
-pub use rendezvous::Rendezvous;
+pub use rendezvous::{Rendezvous, RendezvousTable, RowMove};
 pub use timings::Timings;
 
 pub(crate) use alone::run as alone;

@@ -1,0 +1,336 @@
+//! The placement of numbered clusters.
+
+mod place;
+
+use std::cmp::{Ordering, Reverse};
+
+use super::{
+    kernel::{Contender, LANES},
+    score::{Digest, score, unsigned},
+    weight::Inverse,
+};
+use crate::sharding::peer::{MAX_WEIGHT, Peer, PeerId};
+
+/// The owner of a cluster that has none.
+const NOBODY: u32 = u32::MAX;
+
+/// The most clusters of one table.
+const CAPACITY: usize = (u32::MAX as usize) - LANES;
+
+/// Rendezvous hashing, `hrw/v1`, over clusters that are numbered from zero without gaps.
+///
+/// This is what [`Rendezvous`](super::Rendezvous) keeps under its names: 16 bytes for each cluster, no name, and no
+/// allocation once its buffers have grown. A tool that plays with large fleets can use it directly.
+///
+/// ```
+/// use multicluster::sharding::{Peer, RendezvousTable};
+///
+/// let mut table = RendezvousTable::new();
+/// table.extend(["zoo", "jungle", "island"]);
+/// table.join(&Peer { id: "sharded-namespace-0".parse()?, weight: 1 });
+/// let moved = table.join(&Peer { id: "sharded-namespace-1".parse()?, weight: 1 });
+/// assert!(moved.iter().all(|moved| moved.to == Some(1)));
+/// # Ok::<(), multicluster::Error>(())
+/// ```
+///
+/// # Cost
+/// With `n` clusters and `p` peers a join costs `O(n)`, a leave `O(n)` and `O(p)` for each cluster that moves, and an
+/// assignment from scratch `O(n p)`.
+#[derive(Clone, Debug, Default)]
+pub struct RendezvousTable {
+    /// The digests of the clusters; this and the next three are padded to whole blocks.
+    low: Vec<u32>,
+    high: Vec<u32>,
+    /// The score of the owner.
+    best: Vec<i32>,
+    /// The number of the owner, or [`NOBODY`].
+    owner: Vec<u32>,
+    clusters: usize,
+    /// The peers by number; a number that is free can be given again.
+    peers: Vec<Option<Entrant>>,
+    /// The peers ordered by weight and id.
+    contenders: Vec<Contender>,
+    /// Which of the contenders have the same weight.
+    classes: Vec<Class>,
+    moved: Vec<RowMove>,
+    buffers: Buffers,
+}
+
+/// A numbered cluster whose owner changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RowMove {
+    /// The number of the cluster.
+    pub row: u32,
+    /// The number of its owner before; `None` without peers. The peer itself may be gone.
+    pub from: Option<u32>,
+    /// The number of its owner now; `None` without peers.
+    pub to: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+struct Entrant {
+    id: PeerId,
+    digest: Digest,
+    weight: u32,
+    inverse: Inverse,
+}
+
+/// Contenders of one weight: those up to `end` that are in no class before.
+#[derive(Clone, Copy, Debug)]
+struct Class {
+    end: usize,
+    inverse: Inverse,
+}
+
+/// Working memory, kept so that a change of the fleet allocates nothing.
+#[derive(Clone, Debug, Default)]
+struct Buffers {
+    /// The owners before an assignment.
+    before: Vec<u32>,
+    /// The rows and scores that a contender wins, or may win.
+    won: Vec<(u32, i32)>,
+    /// The rows that look for a new owner, and copies of their columns.
+    rows: Vec<u32>,
+    low: Vec<u32>,
+    high: Vec<u32>,
+    best: Vec<i32>,
+    owner: Vec<u32>,
+    class: ClassBuffers,
+}
+
+/// The winners of one class of weights, and the keys of the winners so far.
+#[derive(Clone, Debug, Default)]
+struct ClassBuffers {
+    best: Vec<i32>,
+    owner: Vec<u32>,
+    keys: Vec<u64>,
+}
+
+// === impl RendezvousTable ===
+
+impl RendezvousTable {
+    /// A table without clusters and peers.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The number of clusters.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.clusters
+    }
+
+    /// Whether there is no cluster.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.clusters == 0
+    }
+
+    /// Adds clusters, which get the next numbers in their order, and places them.
+    ///
+    /// What goes beyond 2^32 - 17 clusters is left out: compare [`len`](Self::len).
+    pub fn extend<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
+        let first = self.clusters;
+        self.low.truncate(first);
+        self.high.truncate(first);
+        for name in names.into_iter().take(CAPACITY.saturating_sub(first)) {
+            let digest = Digest::of(name);
+            self.low.push(digest.low);
+            self.high.push(digest.high);
+        }
+        self.resize(self.low.len());
+        self.place_from(first);
+    }
+
+    /// Removes a cluster; the last one takes over its number. Nothing happens when there is none of this number.
+    pub fn remove(&mut self, row: u32) {
+        let row = row as usize;
+        if row >= self.clusters {
+            return;
+        }
+        let last = self.clusters - 1;
+        self.low.swap(row, last);
+        self.high.swap(row, last);
+        self.best.swap(row, last);
+        self.owner.swap(row, last);
+        self.resize(last);
+    }
+
+    /// Adds a peer, or changes its weight; gives the clusters that move.
+    pub fn join(&mut self, peer: &Peer) -> &[RowMove] {
+        self.moved.clear();
+        let weight = peer.weight.clamp(1, MAX_WEIGHT);
+        let entrant = Entrant {
+            digest: Digest::of(peer.id.as_str()),
+            id: peer.id.clone(),
+            weight,
+            inverse: Inverse::of(weight),
+        };
+        match self.number(&peer.id) {
+            None => {
+                let free = self.peers.iter().position(Option::is_none);
+                let number = free.unwrap_or(self.peers.len());
+                self.peers.resize(self.peers.len().max(number + 1), None);
+                self.peers[number] = Some(entrant);
+                self.list_contenders();
+                self.challenge(number as u32);
+            }
+            Some(number) => {
+                let before = self.peers[number as usize].replace(entrant);
+                let before = before.map_or(weight, |entrant| entrant.weight);
+                self.list_contenders();
+                match weight.cmp(&before) {
+                    Ordering::Greater => self.challenge(number),
+                    Ordering::Less => self.contest(number),
+                    Ordering::Equal => {}
+                }
+            }
+        }
+        &self.moved
+    }
+
+    /// Removes a peer; gives the clusters that move, which were its own.
+    pub fn leave(&mut self, peer: &PeerId) -> &[RowMove] {
+        self.moved.clear();
+        if let Some(number) = self.number(peer) {
+            self.peers[number as usize] = None;
+            self.list_contenders();
+            self.contest(number);
+        }
+        &self.moved
+    }
+
+    /// Places all clusters from scratch; gives those that move, which are none as long as this is correct.
+    pub fn reassign(&mut self) -> &[RowMove] {
+        self.moved.clear();
+        self.buffers.before.clone_from(&self.owner);
+        self.place_from(0);
+        let owners = self.buffers.before.iter().zip(&self.owner).enumerate();
+        for (row, (from, to)) in owners.take(self.clusters) {
+            if from != to {
+                let (row, from, to) = (row as u32, known(*from), known(*to));
+                self.moved.push(RowMove { row, from, to });
+            }
+        }
+        &self.moved
+    }
+
+    /// The clusters that the last change of the peers has moved.
+    #[must_use]
+    pub fn moved(&self) -> &[RowMove] {
+        &self.moved
+    }
+
+    /// The number of the owner of a cluster; `None` for an unknown cluster or without peers.
+    #[must_use]
+    pub fn owner(&self, row: u32) -> Option<u32> {
+        let owner = self.owner[..self.clusters].get(row as usize)?;
+        known(*owner)
+    }
+
+    /// The peer of this number.
+    #[must_use]
+    pub fn peer(&self, number: u32) -> Option<&PeerId> {
+        let entrant = self.peers.get(number as usize)?.as_ref()?;
+        Some(&entrant.id)
+    }
+
+    /// The number of a peer.
+    #[must_use]
+    pub fn number(&self, peer: &PeerId) -> Option<u32> {
+        let is_it =
+            |entrant: &Option<Entrant>| entrant.as_ref().is_some_and(|entrant| entrant.id == *peer);
+        let number = self.peers.iter().position(is_it)?;
+        u32::try_from(number).ok()
+    }
+
+    /// How many peers come before `peer` for a cluster, leaving out `without`; `None` when `peer` is no peer.
+    pub(super) fn rank(
+        &self,
+        cluster: Digest,
+        peer: &PeerId,
+        without: Option<&PeerId>,
+    ) -> Option<u32> {
+        let own = self
+            .entrants()
+            .find(|entrant| entrant.id == *peer)?
+            .preference(cluster);
+        let others = self
+            .entrants()
+            .filter(|entrant| Some(&entrant.id) != without);
+        let before = others
+            .filter(|entrant| entrant.preference(cluster) > own)
+            .count();
+        u32::try_from(before).ok()
+    }
+
+    fn entrants(&self) -> impl Iterator<Item = &Entrant> {
+        self.peers.iter().flatten()
+    }
+
+    /// Gives all columns room for `clusters`, in whole blocks.
+    fn resize(&mut self, clusters: usize) {
+        self.clusters = clusters;
+        let padded = clusters.next_multiple_of(LANES);
+        self.low.resize(padded, 0);
+        self.high.resize(padded, 0);
+        self.best.resize(padded, i32::MIN);
+        self.owner.resize(padded, NOBODY);
+    }
+
+    /// Brings the list of contenders up to date after a change of the peers.
+    fn list_contenders(&mut self) {
+        let peers = &self.peers;
+        let numbers = (0_u32..)
+            .zip(peers)
+            .filter(|(_, entrant)| entrant.is_some());
+        let contender = |(number, entrant): (u32, &Option<Entrant>)| {
+            let digest = entrant.as_ref()?.digest;
+            Some(Contender { digest, number })
+        };
+        self.contenders.clear();
+        self.contenders.extend(numbers.filter_map(contender));
+        let entrant = |contender: &Contender| peers[contender.number as usize].as_ref();
+        let key =
+            |contender: &Contender| entrant(contender).map(|entrant| (entrant.weight, &entrant.id));
+        self.contenders.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        self.classes.clear();
+        for (index, contender) in self.contenders.iter().enumerate() {
+            let Some(inverse) = entrant(contender).map(|entrant| entrant.inverse) else {
+                continue;
+            };
+            match self.classes.last_mut() {
+                Some(class) if class.inverse == inverse => class.end = index + 1,
+                _ => self.classes.push(Class {
+                    end: index + 1,
+                    inverse,
+                }),
+            }
+        }
+    }
+}
+
+// === impl Entrant ===
+
+impl Entrant {
+    /// Whether this peer wins a cluster for which it draws `own` against `other`, who draws `theirs`.
+    fn beats(&self, own: i32, other: &Self, theirs: i32) -> bool {
+        if self.weight == other.weight {
+            return (own, Reverse(&self.id)) > (theirs, Reverse(&other.id));
+        }
+        let key = |entrant: &Self, drawn| entrant.inverse.key(unsigned(drawn));
+        (key(self, own), &self.id) < (key(other, theirs), &other.id)
+    }
+
+    /// How strongly this peer wants a cluster: the greater wins.
+    fn preference(&self, cluster: Digest) -> impl Ord + use<'_> {
+        let score = unsigned(score(cluster, self.digest));
+        (Reverse(self.inverse.key(score)), Reverse(&self.id))
+    }
+}
+
+fn known(number: u32) -> Option<u32> {
+    (number != NOBODY).then_some(number)
+}
