@@ -25,6 +25,7 @@
 //! - Nobody edits the Leases by hand.
 
 mod alone;
+mod bounded_rendezvous;
 mod claim;
 mod coordinator;
 mod driver;
@@ -32,13 +33,16 @@ mod fence;
 mod heartbeat;
 mod lease;
 mod membership;
+mod multicluster_runtime;
 mod mutant;
 mod names;
 mod peer;
+mod placed;
 mod placement;
 mod pod;
 mod record;
 mod rendezvous;
+mod ring;
 mod timings;
 
 use std::{any::Any, fmt, sync::Arc};
@@ -48,10 +52,13 @@ use kube::{Client, Config};
 use tokio::sync::mpsc;
 
 #[cfg(feature = "testing")]
+pub use bounded_rendezvous::BoundedRendezvous;
+pub use multicluster_runtime::MulticlusterRuntime;
 pub use mutant::Mutant;
 pub use peer::{MAX_WEIGHT, Peer, PeerId};
 pub use placement::{Move, Sharder};
 pub use rendezvous::{Rendezvous, RendezvousTable, RowMove};
+pub use ring::Ring;
 pub use timings::Timings;
 
 pub(crate) use alone::run as alone;

@@ -37,9 +37,19 @@ pub trait Sharder: Send + 'static {
     /// Removes a peer; gives the clusters that move.
     fn leave(&mut self, peer: &PeerId) -> Vec<Move>;
 
+    /// Learns how many objects a cluster has, as its owner reports; gives the clusters that move.
+    ///
+    /// Placements that do not look at costs do nothing.
+    fn report(&mut self, _cluster: &ClusterName, _objects: u64) -> Vec<Move> {
+        Vec::new()
+    }
+
     /// The owner of a cluster; `None` for an unknown cluster or without peers.
     fn owner(&self, cluster: &ClusterName) -> Option<&PeerId>;
 
     /// How many peers come before `peer` for a cluster, leaving out `without`; `None` when `peer` is no peer.
     fn rank(&self, cluster: &ClusterName, peer: &PeerId, without: Option<&PeerId>) -> Option<u32>;
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,8 +20,10 @@ use super::{
     placement::{Move, Sharder},
 };
 use crate::cluster::ClusterName;
-use score::Digest;
+pub(super) use score::Digest;
+pub(super) use weight::Inverse;
 
+pub(super) use table::Contestant;
 pub use table::{RendezvousTable, RowMove};
 
 /// The default placement: rendezvous hashing with weights.
@@ -52,6 +54,19 @@ impl Rendezvous {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    pub(super) fn table(&self) -> &RendezvousTable {
+        &self.table
+    }
+
+    /// The clusters by row.
+    pub(super) fn names(&self) -> &[ClusterName] {
+        &self.names
+    }
+
+    pub(super) fn row(&self, cluster: &ClusterName) -> Option<u32> {
+        self.rows.get(cluster).copied()
     }
 
     /// What has moved, by names; `gone` is a peer that has left.

@@ -53,10 +53,20 @@ pub(super) struct Owned<'a> {
     pub(super) found: &'a mut Vec<u32>,
 }
 
-/// Runs a kernel with the best instructions that this processor has.
-pub(super) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+/// Which instructions kernels are made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Instructions {
+    /// The best that this processor has.
+    #[default]
+    Best,
+    /// Those that all processors of its kind have.
+    Portable,
+}
+
+/// Runs a kernel.
+pub(super) fn dispatch<K: Kernel>(instructions: Instructions, kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
-    if std::is_x86_feature_detected!("avx2") {
+    if instructions == Instructions::Best && std::is_x86_feature_detected!("avx2") {
         #[allow(unsafe_code, reason = "calls a function for AVX2 where AVX2 is")]
         // SAFETY: the processor has AVX2, and nothing else is asked of the caller.
         return unsafe { with_avx2(kernel) };
@@ -198,14 +208,6 @@ mod tests {
         best.unwrap_or_default()
     }
 
-    fn run<K: Kernel>(vectors: bool, kernel: K) -> K::Output {
-        if vectors {
-            dispatch(kernel)
-        } else {
-            kernel.run()
-        }
-    }
-
     proptest! {
         #[test]
         fn kernels_with_and_without_vector_instructions_do_what_the_definition_says(
@@ -216,20 +218,20 @@ mod tests {
             let high: Vec<_> = clusters.iter().map(|digest| digest.high).collect();
             let contenders: Vec<_> = peers.iter().zip(10..).map(|(digest, number)| Contender { digest: *digest, number }).collect();
             let expected: Vec<_> = clusters.iter().map(|cluster| winner(*cluster, &contenders)).collect();
-            for vectors in [true, false] {
+            for instructions in [Instructions::Best, Instructions::Portable] {
                 let (mut best, mut owners) = (vec![0; low.len()], vec![0; low.len()]);
-                run(vectors, Winners { low: &low, high: &high, contenders: &contenders, best: &mut best, winner: &mut owners });
+                dispatch(instructions, Winners { low: &low, high: &high, contenders: &contenders, best: &mut best, winner: &mut owners });
                 let got: Vec<_> = best.iter().copied().zip(owners.iter().copied()).collect();
                 prop_assert_eq!(&got, &expected);
 
                 let mut found = Vec::new();
-                run(vectors, Challenge { low: &low, high: &high, best: &best, contender: peers[0], found: &mut found });
+                dispatch(instructions, Challenge { low: &low, high: &high, best: &best, contender: peers[0], found: &mut found });
                 let drawn = (0_u32..).zip(clusters.iter().map(|cluster| score(*cluster, peers[0])));
                 let hits: Vec<_> = drawn.filter(|(row, drawn)| *drawn >= best[*row as usize]).collect();
                 prop_assert_eq!(found, hits);
 
                 let mut found = Vec::new();
-                run(vectors, Owned { owners: &owners, owner: 10, found: &mut found });
+                dispatch(instructions, Owned { owners: &owners, owner: 10, found: &mut found });
                 let hits: Vec<_> = (0_u32..).zip(&owners).filter(|(_, owner)| **owner == 10).map(|(row, _)| row).collect();
                 prop_assert_eq!(found, hits);
             }

@@ -4,7 +4,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// What is left of a name: two words that are as good as random.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Digest {
+pub(in crate::sharding) struct Digest {
     pub(super) low: u32,
     pub(super) high: u32,
 }
@@ -12,12 +12,17 @@ pub(super) struct Digest {
 // === impl Digest ===
 
 impl Digest {
-    pub(super) fn of(name: &str) -> Self {
+    pub(in crate::sharding) fn of(name: &str) -> Self {
         let digest = xxh3_64(name.as_bytes());
         Self {
             low: digest as u32,
             high: (digest >> 32) as u32,
         }
+    }
+
+    /// The hash that it was made from.
+    pub(in crate::sharding) fn value(self) -> u64 {
+        (u64::from(self.high) << 32) | u64::from(self.low)
     }
 }
 

@@ -5,7 +5,7 @@ mod place;
 use std::cmp::{Ordering, Reverse};
 
 use super::{
-    kernel::{Contender, LANES},
+    kernel::{Contender, Instructions, LANES},
     score::{Digest, score, unsigned},
     weight::Inverse,
 };
@@ -54,6 +54,7 @@ pub struct RendezvousTable {
     classes: Vec<Class>,
     moved: Vec<RowMove>,
     buffers: Buffers,
+    instructions: Instructions,
 }
 
 /// A numbered cluster whose owner changed.
@@ -66,6 +67,16 @@ pub struct RowMove {
     pub from: Option<u32>,
     /// The number of its owner now; `None` without peers.
     pub to: Option<u32>,
+}
+
+/// A peer and what its scores are made from.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sharding) struct Contestant<'a> {
+    pub(in crate::sharding) number: u32,
+    pub(in crate::sharding) id: &'a PeerId,
+    pub(in crate::sharding) digest: Digest,
+    pub(in crate::sharding) weight: u32,
+    pub(in crate::sharding) inverse: Inverse,
 }
 
 #[derive(Clone, Debug)]
@@ -116,6 +127,17 @@ impl RendezvousTable {
         Self::default()
     }
 
+    /// A table that uses no instructions beyond those of every processor of this kind: the same results, more slowly.
+    ///
+    /// For benches and comparisons; [`new`](Self::new) finds out by itself what the processor has.
+    #[must_use]
+    pub fn portable() -> Self {
+        Self {
+            instructions: Instructions::Portable,
+            ..Self::default()
+        }
+    }
+
     /// The number of clusters.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -142,6 +164,11 @@ impl RendezvousTable {
         }
         self.resize(self.low.len());
         self.place_from(first);
+    }
+
+    /// Removes all clusters.
+    pub fn clear(&mut self) {
+        self.resize(0);
     }
 
     /// Removes a cluster; the last one takes over its number. Nothing happens when there is none of this number.
@@ -207,9 +234,15 @@ impl RendezvousTable {
         self.moved.clear();
         self.buffers.before.clone_from(&self.owner);
         self.place_from(0);
-        let owners = self.buffers.before.iter().zip(&self.owner).enumerate();
-        for (row, (from, to)) in owners.take(self.clusters) {
-            if from != to {
+        let owners = self
+            .buffers
+            .before
+            .chunks(LANES)
+            .zip(self.owner.chunks(LANES));
+        // Whole blocks are compared first: as a rule nothing has changed.
+        for (block, (before, after)) in owners.enumerate().filter(|(_, (a, b))| a != b) {
+            let pairs = before.iter().zip(after).zip(block * LANES..);
+            for ((from, to), row) in pairs.filter(|((from, to), _)| from != to) {
                 let (row, from, to) = (row as u32, known(*from), known(*to));
                 self.moved.push(RowMove { row, from, to });
             }
@@ -266,6 +299,35 @@ impl RendezvousTable {
         u32::try_from(before).ok()
     }
 
+    /// The digest of a cluster's name.
+    pub(in crate::sharding) fn digest(&self, row: u32) -> Digest {
+        let at = |column: &[u32]| column.get(row as usize).copied().unwrap_or_default();
+        Digest {
+            low: at(&self.low),
+            high: at(&self.high),
+        }
+    }
+
+    /// The peers' ids by number.
+    pub(in crate::sharding) fn ids(&self) -> impl Iterator<Item = Option<&PeerId>> {
+        self.peers.iter().map(|entrant| Some(&entrant.as_ref()?.id))
+    }
+
+    /// The peers with what their scores are made from.
+    pub(in crate::sharding) fn contestants(&self) -> impl Iterator<Item = Contestant<'_>> {
+        let numbered = (0..).zip(&self.peers);
+        numbered.filter_map(|(number, entrant)| {
+            let entrant = entrant.as_ref()?;
+            Some(Contestant {
+                number,
+                id: &entrant.id,
+                digest: entrant.digest,
+                weight: entrant.weight,
+                inverse: entrant.inverse,
+            })
+        })
+    }
+
     fn entrants(&self) -> impl Iterator<Item = &Entrant> {
         self.peers.iter().flatten()
     }
@@ -278,6 +340,12 @@ impl RendezvousTable {
         self.high.resize(padded, 0);
         self.best.resize(padded, i32::MIN);
         self.owner.resize(padded, NOBODY);
+        self.release_padding();
+    }
+
+    /// What is behind the last cluster is nobody's, whatever the kernels have made of it.
+    fn release_padding(&mut self) {
+        self.owner[self.clusters..].fill(NOBODY);
     }
 
     /// Brings the list of contenders up to date after a change of the peers.

@@ -5,6 +5,8 @@
 //! Schomaker, "Weighted distributed hash tables", 2005). The logarithm comes from a table by linear interpolation, since
 //! the floating-point one differs between platforms.
 
+use super::score::{Digest, score, unsigned};
+
 /// `log2(1 + i/1024)` in units of 2^-32.
 static TABLE: [u64; 1025] = {
     let mut table = [0; 1025];
@@ -18,7 +20,7 @@ static TABLE: [u64; 1025] = {
 
 /// One divided by a weight, in units of 2^-64: keys are then a multiplication away from scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Inverse(u64);
+pub(in crate::sharding) struct Inverse(u64);
 
 /// `-log2` of the score as a number in (0, 1), in units of 2^-32; strictly falls as the score grows.
 fn exponent(score: u32) -> u64 {
@@ -35,8 +37,13 @@ fn exponent(score: u32) -> u64 {
 // === impl Inverse ===
 
 impl Inverse {
-    pub(super) fn of(weight: u32) -> Self {
+    pub(in crate::sharding) fn of(weight: u32) -> Self {
         Self(u64::MAX / u64::from(weight.max(1)))
+    }
+
+    /// The key of a peer with this weight for a cluster.
+    pub(in crate::sharding) fn key_of(self, cluster: Digest, peer: Digest) -> u64 {
+        self.key(unsigned(score(cluster, peer)))
     }
 
     /// The key of a score; the smaller one wins.

@@ -2,7 +2,7 @@
 
 use super::{Class, ClassBuffers, Entrant, NOBODY, RendezvousTable, RowMove, known};
 use crate::sharding::rendezvous::{
-    kernel::{Challenge, Contender, LANES, Owned, Winners, dispatch},
+    kernel::{Challenge, Contender, Instructions, LANES, Owned, Winners, dispatch},
     score::{Digest, score, unsigned},
 };
 
@@ -14,6 +14,7 @@ struct Field<'a> {
     peers: &'a [Option<Entrant>],
     contenders: &'a [Contender],
     classes: &'a [Class],
+    instructions: Instructions,
 }
 
 /// Columns of clusters, in whole blocks.
@@ -34,6 +35,7 @@ impl RendezvousTable {
             peers: &self.peers,
             contenders: &self.contenders,
             classes: &self.classes,
+            instructions: self.instructions,
         };
         let columns = Columns {
             low: &self.low[start..],
@@ -42,8 +44,7 @@ impl RendezvousTable {
             owner: &mut self.owner[start..],
         };
         field.decide(columns, &mut self.buffers.class);
-        // What is behind the last cluster is nobody's.
-        self.owner[self.clusters..].fill(NOBODY);
+        self.release_padding();
     }
 
     /// A peer is new, or wants more than before: it takes the clusters that it wins now.
@@ -54,13 +55,16 @@ impl RendezvousTable {
         let won = &mut self.buffers.won;
         won.clear();
         if let [_] = self.classes[..] {
-            dispatch(Challenge {
-                low: &self.low,
-                high: &self.high,
-                best: &self.best,
-                contender: challenger.digest,
-                found: won,
-            });
+            dispatch(
+                self.instructions,
+                Challenge {
+                    low: &self.low,
+                    high: &self.high,
+                    best: &self.best,
+                    contender: challenger.digest,
+                    found: won,
+                },
+            );
         } else {
             let digests = self.low.iter().zip(&self.high).zip(0..);
             let drawn = |((low, high), row): ((&u32, &u32), u32)| {
@@ -96,11 +100,14 @@ impl RendezvousTable {
     pub(super) fn contest(&mut self, number: u32) {
         let buffers = &mut self.buffers;
         buffers.rows.clear();
-        dispatch(Owned {
-            owners: &self.owner,
-            owner: number,
-            found: &mut buffers.rows,
-        });
+        dispatch(
+            self.instructions,
+            Owned {
+                owners: &self.owner,
+                owner: number,
+                found: &mut buffers.rows,
+            },
+        );
         let padded = buffers.rows.len().next_multiple_of(LANES);
         let gather = |column: &[u32], into: &mut Vec<u32>| {
             into.clear();
@@ -115,6 +122,7 @@ impl RendezvousTable {
             peers: &self.peers,
             contenders: &self.contenders,
             classes: &self.classes,
+            instructions: self.instructions,
         };
         let columns = Columns {
             low: &buffers.low,
@@ -155,13 +163,16 @@ impl Field<'_> {
                 best.fill(i32::MIN);
                 owner.fill(NOBODY);
             }
-            [_] => dispatch(Winners {
-                low,
-                high,
-                contenders: self.contenders,
-                best,
-                winner: owner,
-            }),
+            [_] => dispatch(
+                self.instructions,
+                Winners {
+                    low,
+                    high,
+                    contenders: self.contenders,
+                    best,
+                    winner: owner,
+                },
+            ),
             _ => {
                 let clusters = low.chunks(BATCH).zip(high.chunks(BATCH));
                 let results = best.chunks_mut(BATCH).zip(owner.chunks_mut(BATCH));
@@ -198,13 +209,16 @@ impl Field<'_> {
             let contenders = &self.contenders[start..class.end];
             start = class.end;
             let (winner, lead) = (&mut buffers.owner[..], &mut buffers.best[..]);
-            dispatch(Winners {
-                low,
-                high,
-                contenders,
-                best: lead,
-                winner,
-            });
+            dispatch(
+                self.instructions,
+                Winners {
+                    low,
+                    high,
+                    contenders,
+                    best: lead,
+                    winner,
+                },
+            );
             for row in 0..low.len() {
                 let key = class.inverse.key(unsigned(buffers.best[row]));
                 let lead = buffers.keys[row];
