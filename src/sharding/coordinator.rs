@@ -27,6 +27,7 @@ use std::{
 use super::{
     claim::{Identity, Place},
     fence::{self, Fence},
+    formulas::Formulas,
     membership::{self, Membership},
     mutant::Mutants,
     names,
@@ -114,7 +115,7 @@ pub(crate) struct Coordinator {
     timings: Timings,
     seed: u64,
     membership: Membership,
-    sharder: Box<dyn Sharder>,
+    formulas: Formulas,
     placed: Vec<Peer>,
     fences: BTreeMap<ClusterName, Fence>,
     /// The cluster of each fence's Lease.
@@ -143,6 +144,7 @@ struct Stranger {
 /// What every fence's decision depends on, besides its own Lease and the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Outlook {
+    formula: &'static str,
     placed: Vec<Peer>,
     ready: Vec<bool>,
     competes: bool,
@@ -174,13 +176,13 @@ impl Coordinator {
             place,
         };
         let own_lease = names::lease_name(&peer_prefix, peer.id.as_str()).into();
-        let formula = sharder.formula();
+        let formulas = Formulas::new(sharder);
         Self {
             membership: Membership::new(
                 own_lease,
                 identity,
                 peer,
-                formula.into(),
+                formulas.names().map(Into::into).collect(),
                 mutants,
                 &timings,
                 seed,
@@ -189,7 +191,7 @@ impl Coordinator {
             fence_prefix,
             timings,
             seed,
-            sharder,
+            formulas,
             placed: Vec::new(),
             fences: BTreeMap::new(),
             clusters: BTreeMap::new(),
@@ -268,15 +270,18 @@ impl Coordinator {
                 .iter()
                 .filter(|old| live.iter().all(|peer| peer.id != old.id));
             for peer in gone {
-                self.sharder.leave(&peer.id);
+                self.formulas.leave(&peer.id);
             }
             for peer in live.iter().filter(|peer| !self.placed.contains(peer)) {
-                self.sharder.join(peer);
+                self.formulas.join(peer);
             }
             self.placed = live;
         }
+        let announced = self.membership.formulas(turn.now, &self.timings);
+        self.formulas.choose(announced);
         let env = self.membership.env(turn.now, turn.wall, &self.timings);
         let outlook = Outlook {
+            formula: self.formulas.chosen().formula(),
             placed: self.placed.clone(),
             ready: self
                 .placed
@@ -351,7 +356,7 @@ impl Coordinator {
         let view = FleetView {
             env: self.membership.env(turn.now, turn.wall, &self.timings),
             membership: &self.membership,
-            sharder: &*self.sharder,
+            sharder: self.formulas.chosen(),
             others: &self.others,
             peer_prefix: &self.peer_prefix,
         };
@@ -373,7 +378,7 @@ impl Coordinator {
         if done {
             self.fences.remove(name);
             self.clusters.remove(&lease);
-            self.sharder.remove(name);
+            self.formulas.remove(name);
         }
     }
 

@@ -73,7 +73,8 @@ pub(crate) struct Membership {
     own_lease: LeaseName,
     identity: Identity,
     own: Peer,
-    formula: Arc<str>,
+    /// The placement formulas that this peer knows, the newest first.
+    formulas: Vec<Arc<str>>,
     mutants: Mutants,
     claim: Claim,
     peers: Peers,
@@ -113,7 +114,7 @@ impl Membership {
         own_lease: LeaseName,
         identity: Identity,
         own: Peer,
-        formula: Arc<str>,
+        formulas: Vec<Arc<str>>,
         mutants: Mutants,
         timings: &Timings,
         seed: u64,
@@ -122,7 +123,7 @@ impl Membership {
             own_lease,
             identity,
             own,
-            formula,
+            formulas,
             mutants,
             claim: Claim::peer(seed),
             peers: Peers::default(),
@@ -219,6 +220,16 @@ impl Membership {
             live.push(self.own.clone());
         }
         live
+    }
+
+    /// What the live peers announce to place clusters by, this peer's own newest formula included.
+    pub(crate) fn formulas<'a>(
+        &'a self,
+        now: Moment,
+        timings: &'a Timings,
+    ) -> impl Iterator<Item = &'a str> {
+        let others = self.peers.formulas(now, self.grace, timings);
+        others.chain(self.formulas.first().map(|newest| &**newest))
     }
 
     /// Whether `peer` competes already, so that clusters can be handed over to it.
@@ -327,7 +338,7 @@ impl Membership {
             self.mutants.has(Mutant::KeepDraining) && self.claim.record().is_some_and(marked);
         let marks = Marks {
             draining: self.leaving.is_some() || keeps_mark,
-            placement: Some(self.formula.clone()),
+            placement: self.formulas.first().cloned(),
             weight: Some(self.own.weight),
             ..Marks::default()
         };

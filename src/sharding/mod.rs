@@ -30,6 +30,7 @@ mod claim;
 mod coordinator;
 mod driver;
 mod fence;
+mod formulas;
 mod heartbeat;
 mod lease;
 mod membership;

@@ -25,6 +25,13 @@ pub trait Sharder: Send + 'static {
     /// The formula's name, which peers announce to each other, as in `hrw/v1`.
     fn formula(&self) -> &'static str;
 
+    /// An empty placement by the formula of the version before, which peers may still speak while a fleet is upgraded.
+    ///
+    /// Every peer goes by the oldest formula that any live peer announces, as far as it knows it.
+    fn previous(&self) -> Option<Box<dyn Sharder>> {
+        None
+    }
+
     /// Adds a cluster; nothing happens when it is there.
     fn insert(&mut self, cluster: &ClusterName);
 

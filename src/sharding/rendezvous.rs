@@ -21,6 +21,7 @@ use super::{
 };
 use crate::cluster::ClusterName;
 pub(super) use score::Digest;
+#[cfg(test)]
 pub(super) use weight::Inverse;
 
 pub(super) use table::Contestant;

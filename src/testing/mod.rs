@@ -1,3 +1,4 @@
 //! Helpers for tests, of this crate and of programs that use it (feature `testing`).
 
+pub mod rebalance;
 pub mod simulation;

@@ -7,6 +7,7 @@ mod hands;
 mod mixed;
 mod mutants;
 mod numbers;
+mod upgrade;
 
 use multicluster::testing::simulation::{Outcome, Scenario};
 

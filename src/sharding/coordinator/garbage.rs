@@ -76,7 +76,7 @@ impl Coordinator {
             .collect();
         for (lease, name) in orphans {
             if let Some(stranger) = self.strangers.remove(&lease) {
-                self.sharder.insert(&name);
+                self.formulas.insert(&name);
                 let mut fence = self.new_fence(&name, lease.clone());
                 fence.forget_cluster();
                 self.clusters.insert(lease, name.clone());

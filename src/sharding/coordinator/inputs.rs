@@ -42,7 +42,7 @@ impl Coordinator {
     }
 
     fn applied(&mut self, name: &ClusterName, turn: &mut Turn) {
-        self.sharder.insert(name);
+        self.formulas.insert(name);
         if self.fences.contains_key(name) {
             self.fence(name, fence::Event::Exists(true), turn);
             return;

@@ -85,7 +85,15 @@ impl Membership {
         let Some(formula) = record.marks.placement.as_ref() else {
             return;
         };
-        if *formula != self.formula && record.incarnation().is_some() {
+        // The other one of two versions knows the older formula, or both are old enough to know neither.
+        let family = |formula: &str| {
+            formula
+                .rsplit_once('/')
+                .map_or("", |(family, _)| family)
+                .to_owned()
+        };
+        let own = self.formulas.first().map_or("", |newest| &**newest);
+        if family(formula) != family(own) && record.incarnation().is_some() {
             let peer: String = record
                 .holder
                 .as_deref()
@@ -97,7 +105,7 @@ impl Membership {
             self.problem = Some(format!(
                 "the peer {peer} places clusters by {formula:?} and this one by {:?}: if they are not versions of one \
                  program, give each its own fleet name",
-                self.formula
+                own
             ));
         }
     }

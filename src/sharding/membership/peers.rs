@@ -92,12 +92,23 @@ impl Peers {
         grace: Moment,
         timings: &Timings,
     ) -> impl Iterator<Item = &Peer> {
-        self.seen
-            .values()
-            .filter(move |seen| {
-                !seen.dead && !seen.is_draining() && now <= seen.end(grace, timings)
-            })
-            .map(|seen| &seen.peer)
+        self.living(now, grace, timings).map(|seen| &seen.peer)
+    }
+
+    fn living(&self, now: Moment, grace: Moment, timings: &Timings) -> impl Iterator<Item = &Seen> {
+        self.seen.values().filter(move |seen| {
+            !seen.dead && !seen.is_draining() && now <= seen.end(grace, timings)
+        })
+    }
+
+    /// The placement formulas that the live peers announce.
+    pub(super) fn formulas(
+        &self,
+        now: Moment,
+        grace: Moment,
+        timings: &Timings,
+    ) -> impl Iterator<Item = &str> {
+        self.living(now, grace, timings).filter_map(Seen::formula)
     }
 
     /// The ids of the live peers.
@@ -136,6 +147,12 @@ impl Peers {
 impl Seen {
     fn is_draining(&self) -> bool {
         self.record.marks.draining && self.record.incarnation().is_some()
+    }
+
+    /// The placement formula that it announces; replicas of other programs announce none.
+    fn formula(&self) -> Option<&str> {
+        self.record.incarnation()?;
+        self.record.marks.placement.as_deref()
     }
 
     /// Until when it counts as alive.

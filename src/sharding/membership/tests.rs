@@ -26,7 +26,7 @@ impl Play {
                 "mcr-peer-a".into(),
                 identity,
                 own,
-                "hrw/v1".into(),
+                vec!["hrw/v1".into()],
                 Mutants::default(),
                 &timings,
                 1,

@@ -1,3 +1,5 @@
+mod quality;
+
 use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -74,47 +76,13 @@ fn golden_vectors() {
 }
 
 #[test]
-fn stateful_set_names_get_equal_shares() {
-    // Bounds: mean + 3 sigma of a random assignment.
-    for (peers, bound) in [(2, 5_150), (3, 3_475), (5, 2_120), (10, 1_090)] {
-        let placement = fleet(10_000, &stateful(peers));
-        let shares = shares(&placement);
-        assert_eq!(shares.len(), peers);
-        assert!(*shares.values().max().unwrap() <= bound, "{shares:?}");
-    }
-}
-
-#[test]
-fn a_join_moves_the_newcomers_share_to_it_and_nothing_else() {
-    for peers in [1, 2, 3, 4, 9, 10] {
-        let all = stateful(peers + 1);
-        let mut placement = fleet(10_000, &all[..peers]);
-        let moves = placement.join(&all[peers]);
-        assert!(
-            moves
-                .iter()
-                .all(|moved| moved.to.as_ref() == Some(&all[peers].id))
-        );
-        let ideal = 10_000.0 / (peers as f64 + 1.0);
-        let sigma = (ideal * (1.0 - 1.0 / (peers as f64 + 1.0))).sqrt();
-        assert!(
-            (moves.len() as f64 - ideal).abs() < 3.5 * sigma,
-            "{} of {ideal}",
-            moves.len()
-        );
-        let back = placement.leave(&all[peers].id);
-        assert_eq!(back.len(), moves.len());
-    }
-}
-
-#[test]
 fn weights_are_shares() {
     let peers = [peer("a", 1), peer("b", 2), peer("c", 4)];
     let shares = shares(&fleet(100_000, &peers));
     for (id, share) in [("a", 1.0 / 7.0), ("b", 2.0 / 7.0), ("c", 4.0 / 7.0)] {
         let got = shares[id] as f64 / 100_000.0;
         assert!(
-            (got / share - 1.0).abs() < 0.02,
+            (got / share - 1.0).abs() < 0.01,
             "{id}: {got} instead of {share}"
         );
     }

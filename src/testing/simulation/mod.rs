@@ -23,6 +23,7 @@
 //! ```
 
 mod event;
+mod formula;
 mod observer;
 mod operation;
 mod process;

@@ -47,6 +47,8 @@ pub(super) struct World<'a> {
     clusters: BTreeSet<usize>,
     hidden: BTreeSet<(usize, usize)>,
     weights: BTreeMap<usize, u32>,
+    /// The peers whose processes start in the next version of the program.
+    upgraded: BTreeSet<usize>,
     loss: f64,
     reply_loss: f64,
     refusals: f64,
@@ -103,6 +105,7 @@ impl<'a> World<'a> {
             clusters: (0..scenario.clusters).collect(),
             hidden: BTreeSet::new(),
             weights: BTreeMap::new(),
+            upgraded: BTreeSet::new(),
             loss: 0.0,
             reply_loss: 0.0,
             refusals: 0.0,

@@ -11,6 +11,7 @@ use crate::{
     },
     testing::simulation::{
         event::ProcessNumber,
+        formula::NextFormula,
         process::{Home, Life, Process, SimulatedClock, Watch},
     },
 };
@@ -56,7 +57,10 @@ impl World<'_> {
             peer_prefix: "mcr-peer".into(),
             fence_prefix: "mcr-shard".into(),
             timings: self.scenario.timings,
-            sharder: Box::new(Rendezvous::new()),
+            sharder: match self.upgraded.contains(&peer) {
+                true => Box::new(NextFormula::default()),
+                false => Box::new(Rendezvous::new()),
+            },
             mutants: self.scenario.mutants,
         });
         self.processes.push(Process {

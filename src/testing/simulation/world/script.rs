@@ -106,6 +106,9 @@ impl World<'_> {
             Operation::JumpDate(peer, seconds) => self.on(peer, |world, number| {
                 world.processes[number].clock.wall_offset += seconds * 1_000_000;
             }),
+            Operation::Upgrade(peer) => {
+                self.upgraded.insert(peer);
+            }
             Operation::Weight(peer, weight) => {
                 self.weights.insert(peer, weight);
                 self.on(peer, |world, number| {
