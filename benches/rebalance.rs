@@ -52,6 +52,8 @@ fn round(change: Change, clusters: usize, peers: usize) -> Duration {
     start.elapsed()
 }
 
+type Empty = fn() -> Box<dyn Sharder>;
+
 /// The share of 10,000 clusters that moves when a peer joins, beside what must move.
 fn print_moves() {
     let names: Vec<ClusterName> = (0..10_000)
@@ -73,7 +75,7 @@ fn print_moves() {
         "(what must move)",
         sizes.map(|peers| share(names.len() / (peers + 1))),
     );
-    let sharders: [(&str, fn() -> Box<dyn Sharder>); 4] = [
+    let sharders: [(&str, Empty); 4] = [
         ("Rendezvous", || Box::new(Rendezvous::new())),
         ("BoundedRendezvous", || Box::new(BoundedRendezvous::new())),
         ("Ring", || Box::new(Ring::new())),

@@ -4,8 +4,11 @@ use super::*;
 
 const CLUSTERS: usize = 10_000;
 
+/// A way to name things.
+type Family = (&'static str, fn(usize) -> String);
+
 /// Ways to name things: the last differ in one character at one place.
-fn families() -> [(&'static str, fn(usize) -> String); 5] {
+fn families() -> [Family; 5] {
     [
         ("StatefulSet", |number| {
             format!("sharded-namespace-{number}")
