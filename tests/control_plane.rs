@@ -31,6 +31,7 @@
 //! `real_replicas_have_their_rights_and_no_more` is about the scenarios themselves. Where the limits are: `fleet/scenarios`.
 
 mod fleet;
+
 use fleet::{
     backend::Backend::{self, Real, Sandbox},
     scenarios,
