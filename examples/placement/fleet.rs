@@ -35,7 +35,9 @@ pub(crate) fn placements() -> [(&'static str, Empty); 4] {
         ("Rendezvous", || Box::new(Rendezvous::new())),
         ("BoundedRendezvous", || Box::new(BoundedRendezvous::new())),
         ("Ring", || Box::new(Ring::new())),
-        ("MulticlusterRuntime", || Box::new(MulticlusterRuntime::new())),
+        ("MulticlusterRuntime", || {
+            Box::new(MulticlusterRuntime::new())
+        }),
     ]
 }
 
@@ -45,7 +47,11 @@ impl Fleet {
     /// Adds a peer from `NAME` or `NAME=WEIGHT`.
     pub(crate) fn peer(&mut self, text: &str) -> Result<(), Error> {
         let (id, weight) = text.split_once('=').unwrap_or((text, "1"));
-        let wrong = |_| Error::setting(format!("the weight in {text:?} must be a whole number from 1 to 33554432"));
+        let wrong = |_| {
+            Error::setting(format!(
+                "the weight in {text:?} must be a whole number from 1 to 33554432"
+            ))
+        };
         let (id, weight) = (id.parse::<PeerId>()?, weight.parse().map_err(wrong)?);
         if self.peers.iter().any(|peer| peer.id == id) {
             return Err(Error::setting(format!("the peer {id} is given twice")));
@@ -56,9 +62,13 @@ impl Fleet {
 
     /// Adds a cluster from `NAME` or `NAME OBJECTS`.
     pub(crate) fn cluster(&mut self, line: &str) -> Result<(), Error> {
-        let (name, objects) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), "0"));
+        let (name, objects) = line
+            .trim()
+            .split_once(char::is_whitespace)
+            .unwrap_or((line.trim(), "0"));
         let wrong = |_| Error::setting(format!("the objects in {line:?} must be a whole number"));
-        self.clusters.insert(name.parse()?, objects.trim().parse().map_err(wrong)?);
+        self.clusters
+            .insert(name.parse()?, objects.trim().parse().map_err(wrong)?);
         Ok(())
     }
 
@@ -73,16 +83,43 @@ impl Fleet {
             sharder.join(peer);
         }
         let all = self.clusters.len().max(1) as f64;
-        let owned = |peer: &Peer| self.clusters.iter().filter(|(name, _)| sharder.owner(name) == Some(&peer.id)).collect::<Vec<_>>();
+        let owned = |peer: &Peer| {
+            self.clusters
+                .iter()
+                .filter(|(name, _)| sharder.owner(name) == Some(&peer.id))
+                .collect::<Vec<_>>()
+        };
         let owned: Vec<_> = self.peers.iter().map(owned).collect();
-        let weights: f64 = self.peers.iter().map(|peer| f64::from(peer.weight.max(1))).sum();
-        let excess = self.peers.iter().zip(&owned).map(|(peer, owned)| owned.len() as f64 / all * weights / f64::from(peer.weight.max(1)));
-        let (excess, shares) = (excess.fold(0.0, f64::max), owned.iter().map(|owned| owned.len() as f64 / all).collect());
-        let newcomer = Peer { id: self.newcomer(), weight: 1 };
+        let weights: f64 = self
+            .peers
+            .iter()
+            .map(|peer| f64::from(peer.weight.max(1)))
+            .sum();
+        let excess = self.peers.iter().zip(&owned).map(|(peer, owned)| {
+            owned.len() as f64 / all * weights / f64::from(peer.weight.max(1))
+        });
+        let (excess, shares) = (
+            excess.fold(0.0, f64::max),
+            owned.iter().map(|owned| owned.len() as f64 / all).collect(),
+        );
+        let newcomer = Peer {
+            id: self.newcomer(),
+            weight: 1,
+        };
         let joins = sharder.join(&newcomer).len() as f64 / all;
         sharder.leave(&newcomer.id);
-        let leaves = self.peers.last().map_or(0, |last| sharder.leave(&last.id).len()) as f64 / all;
-        Outcome { name, shares, excess, joins, leaves }
+        let leaves = self
+            .peers
+            .last()
+            .map_or(0, |last| sharder.leave(&last.id).len()) as f64
+            / all;
+        Outcome {
+            name,
+            shares,
+            excess,
+            joins,
+            leaves,
+        }
     }
 
     /// The next peer of the StatefulSet, or of whatever the last one is.

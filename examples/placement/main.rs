@@ -52,21 +52,31 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Error> {
     let mut fleet = Fleet::default();
     match &cli.peer[..] {
-        [] => (0..cli.peers).try_for_each(|number| fleet.peer(&format!("sharded-namespace-{number}")))?,
+        [] => (0..cli.peers)
+            .try_for_each(|number| fleet.peer(&format!("sharded-namespace-{number}")))?,
         peers => peers.iter().try_for_each(|peer| fleet.peer(peer))?,
     }
     match &cli.file {
-        None => (0..cli.clusters).try_for_each(|number| fleet.cluster(&format!("ns-{number:05}")))?,
+        None => {
+            (0..cli.clusters).try_for_each(|number| fleet.cluster(&format!("ns-{number:05}")))?
+        }
         Some(path) => {
-            let wrong = |error| Error::setting(format!("{} cannot be read: {error}", path.display()));
+            let wrong =
+                |error| Error::setting(format!("{} cannot be read: {error}", path.display()));
             let text = std::fs::read_to_string(path).map_err(wrong)?;
-            text.lines().filter(|line| !line.trim().is_empty()).try_for_each(|line| fleet.cluster(line))?;
+            text.lines()
+                .filter(|line| !line.trim().is_empty())
+                .try_for_each(|line| fleet.cluster(line))?;
         }
     }
-    let outcomes: Vec<_> = fleet::placements().into_iter().map(|(name, empty)| fleet.play(name, empty)).collect();
+    let outcomes: Vec<_> = fleet::placements()
+        .into_iter()
+        .map(|(name, empty)| fleet.play(name, empty))
+        .collect();
     table::print(&fleet, &outcomes);
     if let Some(path) = &cli.svg {
-        let wrong = |error| Error::setting(format!("{} cannot be written: {error}", path.display()));
+        let wrong =
+            |error| Error::setting(format!("{} cannot be written: {error}", path.display()));
         std::fs::write(path, plot::svg(&fleet, &outcomes)).map_err(wrong)?;
         println!("\nThe plot is in {}.", path.display());
     }
