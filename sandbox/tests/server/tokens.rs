@@ -89,7 +89,7 @@ async fn requests_for_tokens_are_checked() {
             .await;
         let params = PostParams::default();
         let refused = accounts
-            .create_token_request(name, &params, &request(spec))
+            .create_token_request(name, &params, &request(&spec))
             .await;
         let status = refusal(refused);
         assert_eq!(status.code, code, "{}", status.message);
