@@ -94,6 +94,8 @@ mod ownership;
 mod patch;
 mod path;
 mod query;
+mod reply;
+mod request;
 mod rules;
 mod sandbox;
 // The first users are on their way.

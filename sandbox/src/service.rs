@@ -1,54 +1,31 @@
 //! From a request to a reply.
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
-use serde_json::{Value, json};
+use http::{Method, Request, Response, StatusCode, request::Parts};
+use http_body_util::{BodyExt, StreamBody};
 use tower::BoxError;
 
 use crate::{
-    apply,
-    auth::{self, User},
-    decode::{self, MediaType, Validation},
-    deletion::DeleteOptions,
-    discovery,
+    apply, auth, discovery,
     kinds::{Kind, Subresource},
-    openapi, ownership,
+    openapi,
     patch::{Form, Patch},
     path::Route,
     query::{Options, Query},
+    reply::{
+        gone, json_reply, never, no_page, object_reply, page, refuse, reply, with_type, written,
+    },
+    request::{ApiRequest, Target, read},
     sandbox::{Body, Sandbox},
     status::ApiError,
-    store::{Call, Deleted, Intent, Object},
+    store::{Deleted, Intent, Object},
     subresources,
     view::{self, View},
     warnings::Warnings,
     watch::{self, Horizon},
 };
-
-/// The largest body of a request, as the API server has it.
-pub(crate) const BODY_LIMIT: usize = 3 * 1024 * 1024;
-
-/// An API request, read completely.
-pub(crate) struct ApiRequest {
-    user: User,
-    pub method: Method,
-    pub headers: HeaderMap,
-    pub query: Query,
-    pub body: Bytes,
-    /// What the reader is shown, when that is not the present.
-    horizon: Option<Horizon>,
-    warnings: Warnings,
-}
-
-/// The object that a path names; the namespace is empty for kinds without.
-pub(crate) struct Target {
-    pub kind: Arc<Kind>,
-    pub namespace: String,
-    pub name: String,
-}
 
 /// Answers a request; a refusal is a reply too.
 pub(crate) async fn answer<B>(sandbox: Sandbox, request: Request<B>) -> Response<Body>
@@ -59,22 +36,6 @@ where
     match read(request).await {
         Ok(request) => handle(&sandbox, request, None),
         Err(error) => refuse(&error),
-    }
-}
-
-/// Reads a request completely.
-pub(crate) async fn read<B>(request: Request<B>) -> Result<Request<Bytes>, ApiError>
-where
-    B: http_body::Body,
-    B::Error: Into<BoxError>,
-{
-    let (parts, body) = request.into_parts();
-    match Limited::new(body, BODY_LIMIT).collect().await {
-        Ok(body) => Ok(Request::from_parts(parts, body.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::body_too_large(BODY_LIMIT)),
-        Err(error) => Err(ApiError::bad_request(format!(
-            "cannot read the body: {error}"
-        ))),
     }
 }
 
@@ -91,16 +52,6 @@ pub(crate) fn handle(
     let mut reply = reply.unwrap_or_else(|error| refuse(&error));
     warnings.write(reply.headers_mut());
     tracing::debug!(%method, path, code = reply.status().as_u16(), "answered");
-    reply
-}
-
-/// The reply that refuses a request.
-pub(crate) fn refuse(error: &ApiError) -> Response<Body> {
-    let mut reply = json_reply(error.code, &error.to_json());
-    if let Some(seconds) = error.retry_after() {
-        let value = header::HeaderValue::from(seconds);
-        reply.headers_mut().insert(header::RETRY_AFTER, value);
-    }
     reply
 }
 
@@ -330,106 +281,6 @@ impl ApiRequest {
             _ => Err(ApiError::method_not_allowed()),
         }
     }
-
-    /// The form in which the client wants to see objects.
-    pub(crate) fn view(&self, sandbox: &Sandbox, kind: &Arc<Kind>) -> Result<View, ApiError> {
-        let include = self.query.get("includeObject").unwrap_or_default();
-        View::negotiate(kind, &self.headers, include, sandbox.clock())
-    }
-
-    /// The object in the body.
-    pub(crate) fn object(&self, kind: &Kind) -> Result<Value, ApiError> {
-        let media_type = MediaType::parse(self.content_type())?;
-        let decoded = decode::object(kind, media_type, &self.body, self.validation()?)?;
-        self.warnings.add(decoded.warnings);
-        Ok(decoded.object)
-    }
-
-    /// The object that a patch has made; the error says why it is none.
-    pub(crate) fn admit(
-        &self,
-        kind: &Kind,
-        object: &Value,
-        validation: Validation,
-    ) -> Result<Value, String> {
-        let decoded = decode::patched(kind, object, Vec::new(), validation)?;
-        self.warnings.add(decoded.warnings);
-        Ok(decoded.object)
-    }
-
-    /// What is to happen to fields that the object should not have.
-    pub(crate) fn validation(&self) -> Result<Validation, ApiError> {
-        let options = match self.method {
-            Method::POST => "CreateOptions",
-            Method::PUT => "UpdateOptions",
-            _ => "PatchOptions",
-        };
-        Validation::parse(self.query.get("fieldValidation"), options)
-    }
-
-    fn content_type(&self) -> Option<&str> {
-        let header = self.headers.get(header::CONTENT_TYPE)?;
-        header.to_str().ok()
-    }
-
-    pub(crate) fn call(
-        &self,
-        sandbox: &Sandbox,
-        kind: Arc<Kind>,
-        namespace: String,
-        dry_run: bool,
-    ) -> Call {
-        let now = sandbox.timestamp();
-        Call {
-            kind,
-            part: None,
-            namespace,
-            user: self.user.clone(),
-            now,
-            dry_run,
-            manager: self.manager(),
-            decided: None,
-        }
-    }
-
-    /// The name under which the client owns what it writes; most clients do not state one.
-    fn manager(&self) -> String {
-        let stated = self.query.get("fieldManager").unwrap_or_default();
-        if !stated.is_empty() {
-            return stated.to_owned();
-        }
-        let agent = self.headers.get(header::USER_AGENT);
-        let agent = agent.map_or_else(Default::default, |agent| {
-            String::from_utf8_lossy(agent.as_bytes())
-        });
-        ownership::manager_of(&agent)
-    }
-
-    /// The media type of the body, without parameters; none means JSON.
-    pub(crate) fn media_type(&self) -> &str {
-        let header = self
-            .headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|header| header.to_str().ok());
-        let media_type = header.and_then(|header| header.split(';').next());
-        media_type.map_or("application/json", str::trim)
-    }
-
-    pub(crate) fn json(&self) -> Result<&[u8], ApiError> {
-        match self.media_type() {
-            "application/json" => Ok(&self.body),
-            _ => Err(ApiError::unsupported_media_type("application/json")),
-        }
-    }
-
-    /// How to delete, as the body says it, or the query where there is no body.
-    fn delete_options(&self) -> Result<DeleteOptions, ApiError> {
-        if self.body.is_empty() {
-            return DeleteOptions::of_query(&self.query);
-        }
-        let media_type = MediaType::parse(self.content_type())?;
-        DeleteOptions::read(&decode::delete_options(media_type, &self.body)?)
-    }
 }
 
 /// Refuses to answer for a version that does not exist yet.
@@ -438,67 +289,4 @@ fn check_reached(asked: Option<u64>, current: u64) -> Result<(), ApiError> {
         Some(asked) => Err(ApiError::too_large_version(asked, current)),
         None => Ok(()),
     }
-}
-
-fn written(created: bool) -> StatusCode {
-    if created {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    }
-}
-
-fn gone(kind: &Kind, name: &str, object: &Value) -> Value {
-    let mut details = json!({"name": name, "kind": kind.plural, "uid": object["metadata"]["uid"]});
-    if !kind.group.is_empty() {
-        details["group"] = json!(kind.group);
-    }
-    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
-}
-
-/// A reply that has nothing to say.
-pub(crate) fn empty(code: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::new()).map_err(never).boxed_unsync());
-    *response.status_mut() = code;
-    response
-}
-
-pub(crate) fn object_reply(code: StatusCode, body: Bytes) -> Response<Body> {
-    reply(code, "application/json", body)
-}
-
-/// What the server says where nothing is, outside of its API.
-fn no_page() -> Response<Body> {
-    page(StatusCode::NOT_FOUND, "404 page not found\n")
-}
-
-fn page(code: StatusCode, text: &'static str) -> Response<Body> {
-    let text = Bytes::from_static(text.as_bytes());
-    reply(code, "text/plain; charset=utf-8", text)
-}
-
-pub(crate) fn json_reply(code: StatusCode, value: &Value) -> Response<Body> {
-    reply(code, "application/json", Bytes::from(value.to_string()))
-}
-
-fn reply(code: StatusCode, media_type: &'static str, body: Bytes) -> Response<Body> {
-    with_type(
-        code,
-        media_type,
-        Full::new(body).map_err(never).boxed_unsync(),
-    )
-}
-
-pub(crate) fn with_type(code: StatusCode, media_type: &'static str, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = code;
-    let media_type = header::HeaderValue::from_static(media_type);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, media_type);
-    response
-}
-
-fn never(error: Infallible) -> BoxError {
-    match error {}
 }

@@ -37,9 +37,9 @@ pub use self::{
 };
 use crate::{
     auth::Claimed,
+    reply, request,
     sandbox::{Body, Sandbox},
     server::Server,
-    service,
 };
 use state::State;
 
@@ -193,14 +193,14 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Self { faults, user } = self.clone();
         Box::pin(async move {
-            let request = match service::read(request).await {
+            let request = match request::read(request).await {
                 Ok(mut request) => {
                     if let Some(user) = user.clone() {
                         request.extensions_mut().insert(Claimed(user));
                     }
                     request
                 }
-                Err(error) => return Ok(service::refuse(&error)),
+                Err(error) => return Ok(reply::refuse(&error)),
             };
             let call = ApiCall::of(&faults.sandbox.registry(), &request, user.as_deref());
             let plan = faults.state().plan(&call);

@@ -11,6 +11,7 @@ use tower::BoxError;
 
 use super::{call::ApiCall, stream, stream::Line};
 use crate::{
+    reply,
     sandbox::{Body, Sandbox},
     service,
     status::ApiError,
@@ -131,12 +132,12 @@ pub(super) fn broken() -> BoxError {
 impl Refusal {
     fn reply(self, sandbox: &Sandbox, call: &ApiCall) -> Response<Body> {
         match self {
-            Self::Conflict => service::refuse(&conflict(sandbox, call)),
+            Self::Conflict => reply::refuse(&conflict(sandbox, call)),
             Self::Throttle { seconds, text } => {
                 let error = ApiError::throttled(seconds);
                 let mut reply = match text {
                     true => text_reply(error.code, &error.message),
-                    false => service::refuse(&error),
+                    false => reply::refuse(&error),
                 };
                 let value = HeaderValue::from(seconds);
                 reply.headers_mut().insert(header::RETRY_AFTER, value);
@@ -144,7 +145,7 @@ impl Refusal {
             }
             Self::Status(code) => {
                 let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                service::refuse(&ApiError::with_code(code))
+                reply::refuse(&ApiError::with_code(code))
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::{service::BODY_LIMIT, status::ApiError};
+use crate::{request::BODY_LIMIT, status::ApiError};
 
 /// A list of operations.
 #[derive(Debug)]

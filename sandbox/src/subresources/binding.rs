@@ -4,8 +4,9 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
+    reply,
+    request::{ApiRequest, Target},
     sandbox::{Body, Sandbox},
-    service::{self, ApiRequest, Target},
     status::ApiError,
 };
 
@@ -47,5 +48,5 @@ pub(super) fn bind(
     );
     sandbox.store().bind(&call, &target.name, node, metadata)?;
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-    Ok(service::json_reply(StatusCode::CREATED, &status))
+    Ok(reply::json_reply(StatusCode::CREATED, &status))
 }

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use crate::{
     deletion::DeleteOptions,
     kinds::{Kind, Subresource},
-    label_selector, meta,
+    label_selector, meta, reply,
+    request::{ApiRequest, Target},
     sandbox::{Body, Sandbox},
     selector::Selection,
-    service::{self, ApiRequest, Target},
     status::ApiError,
     store::{Call, Intent, Store},
 };
@@ -234,5 +234,5 @@ fn status(code: StatusCode, message: &str) -> Response<Body> {
     if !message.is_empty() {
         status["message"] = json!(message);
     }
-    service::json_reply(code, &status)
+    reply::json_reply(code, &status)
 }

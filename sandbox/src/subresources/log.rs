@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::{
     logs::{LogOptions, LogSource, chunks},
+    reply,
+    request::{ApiRequest, Target},
     sandbox::{Body, Sandbox},
-    service::{self, ApiRequest, Target},
     status::ApiError,
 };
 
@@ -36,7 +37,7 @@ pub(super) fn read(
         .as_str()
         .is_none_or(str::is_empty)
     {
-        return Ok(service::empty(StatusCode::NO_CONTENT));
+        return Ok(reply::empty(StatusCode::NO_CONTENT));
     }
     check_state(pod.value(), &target.name, &container, options.previous)?;
     let source = LogSource {
@@ -49,7 +50,7 @@ pub(super) fn read(
     let log = log.ok_or_else(|| ApiError::unknown_part("pods/log", &target.name))?;
     let body = StreamBody::new(chunks(log, &options, sandbox.now()));
     let body = body.map_err(|never| match never {}).boxed_unsync();
-    Ok(service::with_type(StatusCode::OK, "text/plain", body))
+    Ok(reply::with_type(StatusCode::OK, "text/plain", body))
 }
 
 /// The container that is meant: the given one, or the only one.

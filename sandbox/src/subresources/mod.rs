@@ -10,8 +10,8 @@ use http::{Method, Response};
 
 use crate::{
     kinds::Subresource,
+    request::{ApiRequest, Target},
     sandbox::{Body, Sandbox},
-    service::{ApiRequest, Target},
     status::ApiError,
 };
 

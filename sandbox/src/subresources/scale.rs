@@ -8,8 +8,9 @@ use serde_json::Value;
 use crate::{
     kinds::{Kind, ScaleFields, Subresource},
     patch::{Form, Patch},
+    reply,
+    request::{ApiRequest, Target},
     sandbox::{Body, Sandbox},
-    service::{self, ApiRequest, Target},
     status::{ApiError, FieldError},
     store::{Intent, Object, Store},
     view,
@@ -65,7 +66,7 @@ pub(super) fn answer(
         _ => return Err(ApiError::method_not_allowed()),
     };
     let scale = Object::new(fields.view(object.value()));
-    Ok(service::object_reply(StatusCode::OK, view.object(&scale)))
+    Ok(reply::object_reply(StatusCode::OK, view.object(&scale)))
 }
 
 fn write(

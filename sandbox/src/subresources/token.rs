@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::{
     kinds::Kind,
-    meta,
+    meta, reply,
+    request::{ApiRequest, Target},
     sandbox::{self, Body, Sandbox},
-    service::{self, ApiRequest, Target},
     status::{ApiError, FieldError},
     store::Store,
 };
@@ -68,7 +68,7 @@ pub(super) fn issue(
     });
     reply["apiVersion"] = json!(format!("{GROUP}/v1"));
     reply["kind"] = json!(KIND);
-    Ok(service::json_reply(StatusCode::CREATED, &reply))
+    Ok(reply::json_reply(StatusCode::CREATED, &reply))
 }
 
 fn check_place(asked: &Value, name: &str, namespace: &str) -> Result<(), ApiError> {
