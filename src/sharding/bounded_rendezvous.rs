@@ -33,9 +33,8 @@ const SLACK: u32 = 256;
 
 /// Rendezvous hashing with a bound on the load of each peer.
 ///
-/// The cost of a cluster is what its owner reports with
-/// [`Engagement::report_load`](crate::Engagement::report_load), in steps of about a fifth; clusters of which nothing is
-/// known cost the same.
+/// The cost of a cluster follows from the number of its objects ([`Sharder::report`]) in steps of about a fifth. Peers do not
+/// tell each other these numbers yet: in a running fleet all clusters cost the same.
 #[derive(Debug)]
 pub struct BoundedRendezvous {
     plain: Rendezvous,

@@ -52,9 +52,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Client, Config};
 use tokio::sync::mpsc;
 
-#[cfg(feature = "testing")]
 pub use bounded_rendezvous::BoundedRendezvous;
 pub use multicluster_runtime::MulticlusterRuntime;
+#[cfg(feature = "testing")]
 pub use mutant::Mutant;
 pub use peer::{MAX_WEIGHT, Peer, PeerId};
 pub use placement::{Move, Sharder};
