@@ -103,7 +103,6 @@ impl Apply<'_> {
             _ => merged,
         };
         let found = compare(kind, live, &object).map_err(failed("failed to compare objects"))?;
-        let is_same = found.is_same();
         let found = found.without(self.by.reset);
         let conflicts = Conflicts::find(owners, applier, &found.changed());
         if !self.force && !conflicts.is_empty() {
@@ -116,6 +115,8 @@ impl Apply<'_> {
             }
         }
         owners.lose(&found, applier);
+        // An order of items has no owner, yet it is part of the object.
+        let is_same = *live == object;
         Ok((!is_same).then(|| last_applied::refreshed(self, object)))
     }
 }

@@ -99,6 +99,14 @@ impl Owners {
         self.claims.is_empty()
     }
 
+    /// Whether anybody owns the field at a path of names.
+    fn own(&self, path: &[String]) -> bool {
+        let path: Vec<_> = path.iter().map(String::as_str).collect();
+        let field: Set = [path.as_slice()].into_iter().collect();
+        let mut claims = self.claims.values();
+        claims.any(|claim| claim.fields.covers(&field))
+    }
+
     /// The owners that hold for a write of `new`.
     ///
     /// Clients that know nothing of owners send none back, which changes nothing; an empty list, or one with an empty

@@ -56,6 +56,12 @@ impl Call {
         old: Option<&Value>,
     ) -> Option<Arc<Owners>> {
         let kind = &self.kind;
+        // A scale whose number nobody owns is an object without owners, and stays one.
+        if let (Some(Subresource::Scale), Some(scale)) = (self.part, &kind.scale)
+            && !owners.own(&scale.replicas)
+        {
+            return Some(owners.clone());
+        }
         let nothing = Value::Object(Default::default());
         let old = old.unwrap_or(&nothing);
         let mut owners = Owners::clone(owners);

@@ -119,24 +119,39 @@ impl Store {
         object: Arc<Object>,
         now: &str,
     ) -> Deleted {
-        if !namespace::is_held(object.value()) {
-            self.take(kind, key);
-            return Deleted::Gone(object);
+        match namespace_step(object.value(), now) {
+            Step::Mark(new) => Deleted::Marked(self.put(kind, key, new)),
+            Step::Pending => Deleted::Marked(object),
+            Step::Remove(_) => {
+                self.take(kind, key);
+                Deleted::Gone(object)
+            }
         }
-        if meta::is_deleting(object.value()) {
-            return Deleted::Marked(object);
-        }
-        let mut new = object.value().clone();
-        grace::mark(&mut new, object.value(), now);
-        meta::remove(&mut new, "deletionGracePeriodSeconds");
-        new["status"]["phase"] = json!("Terminating");
-        Deleted::Marked(self.put(kind, key, new))
     }
+}
+
+/// The next step of the deletion of a namespace.
+fn namespace_step(namespace: &Value, now: &str) -> Step {
+    if !namespace::is_held(namespace) {
+        return Step::Remove(None);
+    }
+    if meta::is_deleting(namespace) {
+        return Step::Pending;
+    }
+    let mut new = namespace.clone();
+    grace::mark(&mut new, namespace, now);
+    meta::remove(&mut new, "deletionGracePeriodSeconds");
+    new["status"]["phase"] = json!("Terminating");
+    Step::Mark(new)
 }
 
 /// What a deletion would answer.
 fn rehearse(kind: &Kind, object: Arc<Object>, options: &DeleteOptions, now: &str) -> Deleted {
-    match grace::step(kind, object.value(), options, now) {
+    let step = match kind.is_namespace() {
+        true => namespace_step(object.value(), now),
+        false => grace::step(kind, object.value(), options, now),
+    };
+    match step {
         Step::Mark(new) => Deleted::Marked(Arc::new(Object::new(new))),
         Step::Remove(Some(last)) => Deleted::Gone(Arc::new(Object::new(last))),
         Step::Remove(None) => Deleted::Gone(object),
