@@ -13,7 +13,7 @@ use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
@@ -102,16 +102,23 @@ impl ControlPlane {
         ]
     }
 
-    /// A client of an administrator, which shows each answer as it comes: no request is repeated.
-    pub(crate) async fn client(&self) -> Client {
+    /// How an administrator reaches the server, as `kubectl` reads it.
+    pub(crate) fn kubeconfig(&self) -> Value {
         let ca = self.file("certs/apiserver.crt");
-        let kubeconfig = json!({
+        json!({
+            "apiVersion": "v1",
+            "kind": "Config",
             "clusters": [{"name": "test", "cluster": {"server": self.url, "certificate-authority": ca}}],
             "users": [{"name": "test", "user": {"token": TOKEN}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
             "current-context": "test",
-        });
-        let kubeconfig: Kubeconfig = serde_json::from_value(kubeconfig).expect("a kubeconfig");
+        })
+    }
+
+    /// A client of an administrator, which shows each answer as it comes: no request is repeated.
+    pub(crate) async fn client(&self) -> Client {
+        let kubeconfig: Kubeconfig =
+            serde_json::from_value(self.kubeconfig()).expect("a kubeconfig");
         let config =
             Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
         let mut config = config.expect("a complete kubeconfig");
