@@ -20,6 +20,8 @@ pub(crate) enum Route {
         group: String,
         version: String,
     },
+    /// `/openapi/v2`
+    OldOpenApi,
     /// `/openapi/v3`
     OpenApi,
     /// `/openapi/v3/{path of a group}`
@@ -54,6 +56,7 @@ impl Route {
             ["api"] => Some(Self::CoreVersions),
             ["apis"] => Some(Self::Groups),
             ["apis", group] => Some(Self::Group((*group).to_owned())),
+            ["openapi", "v2"] => Some(Self::OldOpenApi),
             ["openapi", "v3"] => Some(Self::OpenApi),
             ["openapi", "v3", "api", version] => Self::open_api("", version),
             ["openapi", "v3", "apis", group, version] => Self::open_api(group, version),

@@ -124,6 +124,14 @@ fn route(
             None => return Ok(no_page()),
         },
         Route::Resources { group, version } => discovery::resources(&registry, &group, &version),
+        Route::OldOpenApi if view::asks_for(&request.headers, openapi::OLD_WANTED) => {
+            return Ok(reply(
+                StatusCode::OK,
+                openapi::OLD_TYPE,
+                Bytes::from_static(openapi::OLD_DOCUMENT),
+            ));
+        }
+        Route::OldOpenApi => openapi::old_document(),
         Route::OpenApi => openapi::index(&registry),
         Route::OpenApiGroup { group, version } => {
             let document = openapi::document(&registry, &group, &version);

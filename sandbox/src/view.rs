@@ -245,6 +245,13 @@ pub(crate) fn prefers_aggregated(headers: &HeaderMap) -> bool {
     first.is_some_and(|accepted| accepted.transform.is_some())
 }
 
+/// Whether the client names a media type that it takes.
+pub(crate) fn asks_for(headers: &HeaderMap, media_type: &str) -> bool {
+    let header = headers.get(header::ACCEPT);
+    let header = header.and_then(|header| header.to_str().ok());
+    header.is_some_and(|header| header.contains(media_type))
+}
+
 fn line(word: &str, object: &str) -> Bytes {
     Bytes::from(format!("{{\"type\":\"{word}\",\"object\":{object}}}\n"))
 }

@@ -14,9 +14,29 @@ use crate::{
     schema::Schemas,
 };
 
+/// What kubectl asks for: OpenAPI v2 in protobuf, the one form in which it reads it.
+pub(crate) const OLD_WANTED: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+
+/// The media type of the answer; that of the request is none by the rules for media types.
+pub(crate) const OLD_TYPE: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+/// [`old_document`] in protobuf: the version, and the title and the version of what it is about.
+pub(crate) const OLD_DOCUMENT: &[u8] = b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.36.3";
+
 const REFERENCE: &str = "#/components/schemas/";
 
 const METADATA: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
+/// `/openapi/v2`: a document without types and paths.
+///
+/// kubectl asks it for what v3 does not know, such as objects of kind `List`, and leaves the check to the server then.
+pub(crate) fn old_document() -> Value {
+    json!({
+        "swagger": "2.0",
+        "info": {"title": "Kubernetes", "version": "v1.36.3"},
+        "paths": {},
+    })
+}
 
 /// `/openapi/v3`: where the documents are; the hash changes with what they say.
 pub(crate) fn index(registry: &Registry) -> Value {

@@ -9,6 +9,8 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let rules = [
         // The head of a line that kubectl logs.
         (r"(?m)^([IWEF])\d{4} [\d:.]+ +\d+ ", "$1 {time} "),
+        // Whether a watch or the patience ends first is chance.
+        (r"(?m)^[IWE] \{time\} reflector\.go:.*\n", ""),
         (
             r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
             "{uid}",

@@ -36,6 +36,9 @@ pub(crate) fn default_spec(spec: &mut Value) {
 
 /// Fills in what Pods start with beyond that.
 pub(crate) fn default_pod(pod: &mut Value) {
+    if let Some(status) = at(pod, "status") {
+        same_address(status);
+    }
     let Some(spec) = part(pod, "spec") else {
         return;
     };
@@ -50,6 +53,17 @@ pub(crate) fn default_pod(pod: &mut Value) {
                 }
             }
         }
+    }
+}
+
+/// The first address has a field of its own, which is believed when they differ.
+fn same_address(status: &mut Value) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (address, first) = (text(&status["podIP"]), text(&status["podIPs"][0]["ip"]));
+    if address.is_empty() && !first.is_empty() {
+        status["podIP"] = first.into();
+    } else if address != first {
+        status["podIPs"] = json!([{"ip": address}]);
     }
 }
 
