@@ -47,8 +47,8 @@
 //! - The types of Kubernetes: unknown and doubled fields as `fieldValidation` says, with the warnings of a real server.
 //! - Users with their rights: the token of a service account is held to the stored roles and bindings, other tokens are
 //!   administrators; impersonation, and the reviews that `kubectl auth` asks for. See [`Sandbox::client_for`].
-//! - Discovery in both forms, with subresources and groups in the order of kube-apiserver, metadata-only replies, and OpenAPI v3;
-//!   its version 2 is an empty document.
+//! - Discovery in both forms, with subresources and groups in the order of kube-apiserver, metadata-only replies, and OpenAPI v3.
+//!   The document of OpenAPI v2 is empty: kubectl leaves to the server what it would check by it.
 //! - Bodies in JSON, YAML and protobuf; answers in JSON.
 //!
 //! # What is exact
