@@ -74,7 +74,7 @@ pub(crate) fn read(body: &[u8], validation: Validation) -> Result<Decoded, ApiEr
     };
     match (validation, doubled.as_slice()) {
         (Validation::Strict, [first, ..]) => Err(ApiError::bad_request(format!(
-            "error strict decoding YAML: yaml: unmarshal errors:\n  {first}"
+            "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  {first}"
         ))),
         (Validation::Warn, _) => Ok(Decoded {
             object,

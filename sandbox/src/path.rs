@@ -24,6 +24,8 @@ pub(crate) enum Route {
     OldOpenApi,
     /// `/openapi/v3`
     OpenApi,
+    /// A path below `/openapi/v3` that no group can have.
+    NoOpenApi,
     /// `/openapi/v3/{path of a group}`
     OpenApiGroup {
         group: String,
@@ -60,6 +62,7 @@ impl Route {
             ["openapi", "v3"] => Some(Self::OpenApi),
             ["openapi", "v3", "api", version] => Self::open_api("", version),
             ["openapi", "v3", "apis", group, version] => Self::open_api(group, version),
+            ["openapi", "v3", ..] => Some(Self::NoOpenApi),
             ["api", version, rest @ ..] => Self::resource(registry, "", version, rest),
             ["apis", group, version, rest @ ..] => Self::resource(registry, group, version, rest),
             _ => None,

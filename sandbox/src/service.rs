@@ -132,11 +132,17 @@ fn route(
             ));
         }
         Route::OldOpenApi => openapi::old_document(),
-        Route::OpenApi => openapi::index(&registry),
-        Route::OpenApiGroup { group, version } => {
-            let document = openapi::document(&registry, &group, &version);
-            document.ok_or_else(ApiError::unknown_path)?
+        Route::OpenApi => {
+            let index = Bytes::from(openapi::index(&registry).to_string());
+            return Ok(reply(StatusCode::OK, "text/plain; charset=utf-8", index));
         }
+        Route::OpenApiGroup { group, version } => {
+            match openapi::document(&registry, &group, &version) {
+                Some(document) => document,
+                None => return Ok(empty(StatusCode::NOT_FOUND)),
+            }
+        }
+        Route::NoOpenApi => return Ok(empty(StatusCode::NOT_FOUND)),
     };
     Ok(json_reply(StatusCode::OK, &about))
 }

@@ -116,6 +116,9 @@ pub(crate) fn typed(
             Failure::Unreadable(named, why) => named.unhandled(expected, &why),
         })?;
     let named = names::interpret(&text.json, expected).map_err(unrecognized)?;
+    if let Some(refusal) = named.other_version(expected) {
+        return Err(refusal);
+    }
     if let Err(why) = named.check(expected) {
         return Err(named.unhandled(expected, &why));
     }

@@ -74,6 +74,11 @@ pub(super) fn interpret(text: &[u8], expected: Expected<'_>) -> Result<Named, St
     }
     match refused {
         Some(why) => Err(unreadable(why)),
+        // What a definition describes says itself what it is.
+        None if kind.is_empty() && expected.custom.is_some() => Err(format!(
+            "Object 'Kind' is missing in '{}'",
+            String::from_utf8_lossy(text)
+        )),
         None => Named::new(&version, &kind, expected),
     }
 }
@@ -120,11 +125,13 @@ impl Named {
         }
         let api_version = api_version(group, version);
         let known = KNOWN[&api_version].as_array();
-        if known.is_some_and(|known| known.iter().any(|other| other == kind.as_str())) {
-            // Options are the same in every group.
-            if expected.group == "meta.k8s.io" && kind == expected.kind {
-                return Ok(());
-            }
+        let known = known.is_some_and(|known| known.iter().any(|other| other == kind.as_str()));
+        // Options are the same in every group, and what reads them knows nothing else.
+        let of_options = expected.group == "meta.k8s.io";
+        if known && of_options && kind == expected.kind {
+            return Ok(());
+        }
+        if known && !of_options {
             let (wanted, internal) = (expected.kind, internal_package(expected.group));
             return Err(format!(
                 "converting ({version}.{kind}) to ({internal}.{wanted}): unknown conversion"
@@ -133,6 +140,25 @@ impl Named {
         Err(format!(
             "no kind {kind:?} is registered for version {api_version:?} in scheme {SCHEME:?}"
         ))
+    }
+
+    /// The refusal of an object that can be read, but is of another version than the path.
+    pub(super) fn other_version(&self, expected: Expected<'_>) -> Option<ApiError> {
+        let (found, wanted) = (
+            api_version(&self.group, &self.version),
+            api_version(expected.group, expected.version),
+        );
+        let known = || {
+            let known = KNOWN[&found].as_array();
+            self.group == expected.group
+                && known.is_some_and(|known| known.iter().any(|kind| kind == expected.kind))
+        };
+        let other = found != wanted && self.kind == expected.kind;
+        (other && (expected.custom.is_some() || known())).then(|| {
+            ApiError::bad_request(format!(
+                "the API version in the data ({found}) does not match the expected API version ({wanted})"
+            ))
+        })
     }
 
     /// The refusal of an object that cannot be read as what is expected.

@@ -1,6 +1,6 @@
 //! Events, which two groups serve.
 
-use super::{Kind, Text, texts};
+use super::{Kind, texts};
 use crate::rules::{self, MetadataRules, NameForm, Repeats};
 
 pub(super) fn kinds() -> Vec<Kind> {
@@ -13,7 +13,19 @@ pub(super) fn event() -> Kind {
         short_names: texts(["ev"]),
         create_on_update: true,
         metadata: MetadataRules::of(NameForm::Subdomain, Repeats::Nothing),
-        selectable: selectable(),
+        selectable: texts([
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ]),
         validate: rules::validate_event,
         ..Kind::new("", "v1", "Event", "events")
     }
@@ -34,25 +46,19 @@ fn event_v1() -> Kind {
         ],
         create_on_update: true,
         metadata: MetadataRules::of(NameForm::Subdomain, Repeats::Change),
-        selectable: selectable(),
+        selectable: texts([
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "regarding.apiVersion",
+            "regarding.resourceVersion",
+            "regarding.fieldPath",
+            "reason",
+            "reportingController",
+            "type",
+        ]),
         validate: rules::validate_event_v1,
         ..Kind::new("events.k8s.io", "v1", "Event", "events")
     }
-}
-
-/// Both groups use the names of the older one here.
-fn selectable() -> Vec<Text> {
-    texts([
-        "involvedObject.kind",
-        "involvedObject.namespace",
-        "involvedObject.name",
-        "involvedObject.uid",
-        "involvedObject.apiVersion",
-        "involvedObject.resourceVersion",
-        "involvedObject.fieldPath",
-        "reason",
-        "reportingComponent",
-        "source",
-        "type",
-    ])
 }

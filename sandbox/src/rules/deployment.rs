@@ -37,7 +37,7 @@ pub(crate) fn validate_deployment(new: &Value, old: Option<&Value>) -> Vec<Field
     let spec = At::root(new).field("spec");
     let mut errors: Vec<_> = spec.field("replicas").not_negative().into_iter().collect();
     errors.extend(workload::selector(&spec, "deployment"));
-    errors.extend(workload::template(&spec));
+    errors.extend(workload::template(&spec, "invalid label selector"));
     errors.extend(workload::endless(&spec, "ReplicaSet"));
     errors.extend(strategy(&spec.field("strategy")));
     for field in [

@@ -122,7 +122,7 @@ fn check_spec(spec: &At<'_>, exists: bool) -> Vec<FieldError> {
     errors.extend(workload::selector(spec, "statefulset"));
     let with_claims = with_claims(spec.value());
     let checked = At::root(&with_claims).renamed(spec.path());
-    errors.extend(workload::template(&checked));
+    errors.extend(workload::template(&checked, ""));
     // The API server looks at them twice.
     errors.extend(workload::tags(&spec.field("template")));
     errors.extend(workload::endless(spec, "StatefulSet"));

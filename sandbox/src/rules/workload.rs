@@ -30,11 +30,17 @@ pub(crate) fn selector(spec: &At<'_>, kind: &str) -> Vec<FieldError> {
     errors
 }
 
-/// Checks that the template makes Pods that the selector selects, and that they are right.
-pub(crate) fn template(spec: &At<'_>) -> Vec<FieldError> {
+/// Checks that the template makes Pods that the selector selects, and that they are right; `broken` is what this kind
+/// says of a selector that cannot be read.
+pub(crate) fn template(spec: &At<'_>, broken: &str) -> Vec<FieldError> {
     let (selector, template) = (spec.field("selector"), spec.field("template"));
     let labels = template.field("metadata").field("labels");
     let mut errors = Vec::new();
+    // A broken selector selects nothing, so that the template is not looked at.
+    if selector.is_set() && !selection::check(&selector).is_empty() {
+        errors.push(selector.invalid(broken));
+        return errors;
+    }
     let selects = selector.is_set() && selection::matches(selector.value(), labels.value());
     let everything = selector.is_set() && is_empty(&selector);
     if !selects && !everything {

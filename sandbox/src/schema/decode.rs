@@ -197,7 +197,7 @@ impl<'a> Decoder<'a> {
         let number = match form {
             Form::Int32 => literal.parse::<i32>().ok().map(Number::from),
             Form::Int64 => literal.parse::<i64>().ok().map(Number::from),
-            _ => literal.parse().ok().and_then(Number::from_f64),
+            _ => float(literal),
         };
         match number {
             Some(number) => Value::Number(number),
@@ -287,9 +287,8 @@ impl<'a> Decoder<'a> {
         if let Ok(integer) = literal.parse::<i64>() {
             return Ok(Value::from(integer));
         }
-        let number = literal.parse().ok().and_then(Number::from_f64);
         let refused = || self.type_error(&format!("number {literal}"), "float64");
-        Ok(Value::Number(number.ok_or_else(refused)?))
+        Ok(Value::Number(float(literal).ok_or_else(refused)?))
     }
 
     /// Notes that something was found that does not fit.
@@ -326,5 +325,17 @@ impl<'a> Decoder<'a> {
         if let Some(strict) = &mut self.strict {
             strict.add(what, key);
         }
+    }
+}
+
+/// A number with a fraction; a whole one is written without it, as Go does.
+fn float(literal: &str) -> Option<Number> {
+    /// Up to here every whole number has a float of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let number: f64 = literal.parse().ok()?;
+    let whole = number.fract() == 0.0 && number.abs() < EXACT;
+    match format!("{number:.0}").parse::<i64>() {
+        Ok(integer) if whole => Some(Number::from(integer)),
+        _ => Number::from_f64(number),
     }
 }

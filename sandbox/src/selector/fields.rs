@@ -65,12 +65,14 @@ impl Requirement {
         if special || COMMON.contains(&field) {
             return Ok(());
         }
-        Err(ApiError::bad_request(if kind.selectable.is_empty() {
-            let [name, namespace] = COMMON;
-            format!("{field:?} is not a known field selector: only {name:?}, {namespace:?}")
-        } else {
-            format!("field label not supported: {field}")
-        }))
+        Err(ApiError::bad_request(
+            if kind.selectable.is_empty() && !kind.is_custom() {
+                let [name, namespace] = COMMON;
+                format!("{field:?} is not a known field selector: only {name:?}, {namespace:?}")
+            } else {
+                format!("field label not supported: {field}")
+            },
+        ))
     }
 
     /// Whether only an object of one name can match.
@@ -116,6 +118,14 @@ fn value(object: &Value, field: &str) -> String {
         "source" if object["source"].is_object() => &object["source"]["component"],
         "source" => &object["reportingComponent"],
         "status.podIP" => &object["status"]["podIPs"][0]["ip"],
+        // Events are kept under the names that the older group has.
+        "reportingController" if object["involvedObject"].is_object() => {
+            &object["reportingComponent"]
+        }
+        _ if field.starts_with("regarding.") && object["involvedObject"].is_object() => {
+            let parts = field.split('.').skip(1);
+            parts.fold(&object["involvedObject"], |value, part| &value[part])
+        }
         _ => field.split('.').fold(object, |value, part| &value[part]),
     };
     match found {

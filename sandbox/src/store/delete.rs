@@ -106,7 +106,8 @@ impl Store {
             Step::Remove(last) => {
                 let last = last.map(|last| self.put(kind, key, last));
                 self.take(kind, key);
-                Deleted::Gone(last.unwrap_or(object))
+                let gone = object.at(self.version);
+                Deleted::Gone(last.unwrap_or(Arc::new(gone)))
             }
         }
     }

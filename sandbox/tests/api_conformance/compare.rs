@@ -24,8 +24,6 @@ pub(crate) struct Report {
     seen: Vec<bool>,
     steps: usize,
     pub(crate) failures: Vec<String>,
-    /// The cases with an unknown difference.
-    open: BTreeSet<String>,
 }
 
 // === impl Report ===
@@ -40,7 +38,6 @@ impl Report {
             cases: BTreeSet::new(),
             steps: 0,
             failures: Vec::new(),
-            open: BTreeSet::new(),
         }
     }
 
@@ -73,7 +70,6 @@ impl Report {
             match known {
                 Some(place) => self.seen[place] = true,
                 None => {
-                    self.open.insert(case.name.clone());
                     let title = format!(
                         "{}, step {step}: {}",
                         case.title(),
@@ -105,13 +101,10 @@ impl Report {
     /// Fails if there was an unknown difference, or if a known one is none any more.
     pub(crate) fn finish(mut self) {
         for (known, seen) in self.known.iter().zip(&self.seen) {
-            if self.cases.contains(&known.case) && !seen && !known.open {
+            if self.cases.contains(&known.case) && !seen {
                 let text = format!("no difference any more: {known:?}");
                 self.failures.push(text);
             }
-        }
-        if self.judged == "the sandbox" && std::env::var_os("NOT_YET").is_some() {
-            crate::known::write_open(&self.open);
         }
         println!(
             "{} against {}: {} steps",

@@ -301,7 +301,8 @@ async fn check(response: Response<Body>, head: bool) -> Result<(), String> {
         return Ok(());
     }
     // Outside of the API there is no page, as kube-apiserver says.
-    if status.as_u16() == 404 && bytes == b"404 page not found\n" {
+    // Where no document is, there is nothing at all.
+    if status.as_u16() == 404 && (bytes.is_empty() || bytes == b"404 page not found\n") {
         return Ok(());
     }
     let refusal: Value = serde_json::from_slice(&bytes).unwrap_or_default();
