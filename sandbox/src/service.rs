@@ -15,7 +15,8 @@ use crate::{
     path::Route,
     query::{Options, Query},
     reply::{
-        gone, json_reply, never, no_page, object_reply, page, refuse, reply, with_type, written,
+        empty, gone, json_reply, never, no_page, object_reply, page, refuse, reply, with_type,
+        written,
     },
     request::{ApiRequest, Target, read},
     sandbox::{Body, Sandbox},
