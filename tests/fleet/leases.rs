@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
     Api, Client, ResourceExt,
-    runtime::watcher::{self, Event, watcher},
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event, watcher},
+    },
 };
 use tokio::task::JoinHandle;
 
@@ -70,7 +73,9 @@ impl LeaseWatch {
         let writer = seen.clone();
         let api: Api<Lease> = Api::namespaced(client, namespace);
         let task = tokio::spawn(async move {
-            let mut events = watcher(api, watcher::Config::default()).boxed();
+            // Without a pause between attempts it would spin once the server is gone, and keep the runtime from ending.
+            let events = watcher(api, watcher::Config::default()).default_backoff();
+            let mut events = events.boxed();
             while let Some(event) = events.next().await {
                 lock(&writer).take(event, Timestamp::now());
             }

@@ -11,7 +11,7 @@ use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     core::GroupVersionKind,
-    runtime::watcher,
+    runtime::{WatchStreamExt, watcher},
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -19,6 +19,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     fleet::{
@@ -46,7 +47,10 @@ pub(crate) struct Cluster {
 }
 
 /// The Pods that have ended.
-pub(crate) struct Ended(mpsc::UnboundedReceiver<String>);
+pub(crate) struct Ended {
+    uids: mpsc::UnboundedReceiver<String>,
+    _watch: AbortOnDropHandle<()>,
+}
 
 // === impl Cluster ===
 
@@ -196,17 +200,23 @@ impl Cluster {
     /// Follows the Pods from now on.
     pub(crate) async fn watch(&self) -> Ended {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let mut events = watcher(self.pods.clone(), watcher::Config::default()).boxed();
+        // Without a pause between attempts it would spin once the server is gone, and keep the runtime from ending.
+        let mut events = watcher(self.pods.clone(), watcher::Config::default())
+            .default_backoff()
+            .boxed();
         // The list comes first.
         while !matches!(events.next().await, Some(Ok(watcher::Event::InitDone))) {}
-        tokio::spawn(async move {
+        let watch = tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 if let Ok(watcher::Event::Delete(pod)) = event {
                     let _ = sender.send(pod.uid().unwrap_or_default());
                 }
             }
         });
-        Ended(receiver)
+        Ended {
+            uids: receiver,
+            _watch: AbortOnDropHandle::new(watch),
+        }
     }
 }
 
@@ -216,8 +226,8 @@ impl Ended {
     /// Their UIDs, in the order of their ends.
     pub(crate) async fn ended(&mut self) -> Vec<String> {
         let mut all = Vec::new();
-        while let Ok(Some(uid)) = tokio::time::timeout(Duration::from_secs(1), self.0.recv()).await
-        {
+        let within = Duration::from_secs(1);
+        while let Ok(Some(uid)) = tokio::time::timeout(within, self.uids.recv()).await {
             all.push(uid);
         }
         all
