@@ -13,6 +13,7 @@ use crate::{
     cluster::{Cluster, ClusterName},
     error::{BoxError, Error},
     guard::{FencingToken, Guard, NotOwner, fenced_client},
+    loads::Loads,
 };
 
 /// A part of a program that works on every engaged cluster: a controller, or a closure
@@ -45,6 +46,7 @@ pub struct Engagement {
     cancelled: CancellationToken,
     /// Everything that runs for this engagement, even after its task was aborted.
     alive: TaskTracker,
+    loads: Loads,
 }
 
 /// Runs `work` on every cluster that this peer owns; see [`ClusterAware`] for its life.
@@ -72,13 +74,14 @@ struct ForEachCluster<W> {
 
 impl Engagement {
     /// Engages `cluster` under `guard`: its client is fenced from here on.
-    pub(crate) fn new(cluster: Cluster, guard: Guard) -> Self {
+    pub(crate) fn new(cluster: Cluster, guard: Guard, loads: Loads) -> Self {
         let client = fenced_client(cluster.client().clone(), guard.clone());
         Self {
             cluster: cluster.with_client(client),
             guard,
             cancelled: CancellationToken::new(),
             alive: TaskTracker::new(),
+            loads,
         }
     }
 
@@ -110,6 +113,15 @@ impl Engagement {
     #[must_use]
     pub fn token(&self) -> Option<FencingToken> {
         self.guard.token()
+    }
+
+    /// Tells the fleet how many objects this cluster has, all parts of the program together.
+    ///
+    /// A placement that bounds loads ([`BoundedRendezvous`](crate::sharding::BoundedRendezvous)) evens out these numbers;
+    /// others ignore them. Call it whenever the number is known anew: the last call counts, and only a change by more
+    /// than about a third is announced, with the next renewal of the cluster's Lease.
+    pub fn report_load(&self, objects: u64) {
+        self.loads.report(self.name(), objects);
     }
 
     /// Completes when the engagement is to end: stop what can be stopped, finish what is quick, and resolve.

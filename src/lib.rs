@@ -61,6 +61,7 @@ pub mod controller;
 mod engage;
 mod error;
 mod guard;
+mod loads;
 mod manager;
 mod problems;
 mod provider;

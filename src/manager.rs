@@ -14,6 +14,7 @@ use tokio::{
 use crate::{
     engage::ClusterAware,
     error::{Error, Report, Result, panic_message},
+    loads::Loads,
     problems::Problems,
     provider::{ClusterEvent, ClusterProvider},
     sharding::{self, Assignment, Order, PeerId, Sharding, Timings},
@@ -39,6 +40,7 @@ pub struct Manager {
     ownership: JoinHandle<Result<()>>,
     orders: UnboundedSender<Order>,
     assignments: UnboundedReceiver<Assignment>,
+    loads: Loads,
 }
 
 /// Collects what a [`Manager`] is made of.
@@ -93,11 +95,12 @@ impl Manager {
             ownership,
             orders,
             mut assignments,
+            loads,
         } = self;
         let mut shutdown = pin!(shutdown);
         let mut ownership = AbortOnDrop(ownership);
         let mut discovered = discovery::follow(provider.clone());
-        let mut engagements = Engagements::new(provider, parts, peer, rules);
+        let mut engagements = Engagements::new(provider, parts, peer, rules, loads);
         let mut startup = Startup::new(startup_timeout);
         let mut leaving = false;
         // The driver ends when the orders do, so a failed send needs no answer.
@@ -188,7 +191,7 @@ impl ManagerBuilder {
     /// # Errors
     /// [`Error::Setting`] for the first setting that cannot be used.
     pub fn build(self) -> Result<Manager> {
-        let (peer, drain_timeout, ownership, orders, assignments) = match self.sharding {
+        let (peer, drain_timeout, ownership, orders, assignments, loads) = match self.sharding {
             Some(sharding) => {
                 let started = sharding.start()?;
                 (
@@ -197,13 +200,21 @@ impl ManagerBuilder {
                     tokio::spawn(started.driver.run()),
                     started.orders,
                     started.assignments,
+                    started.loads,
                 )
             }
             None => {
                 let (orders, obeys) = mpsc::unbounded_channel();
                 let (assigns, assignments) = mpsc::unbounded_channel();
                 let ownership = tokio::spawn(sharding::alone(obeys, assigns));
-                (None, self.drain_timeout, ownership, orders, assignments)
+                (
+                    None,
+                    self.drain_timeout,
+                    ownership,
+                    orders,
+                    assignments,
+                    Loads::default(),
+                )
             }
         };
         Ok(Manager {
@@ -218,6 +229,7 @@ impl ManagerBuilder {
             ownership,
             orders,
             assignments,
+            loads,
         })
     }
 }

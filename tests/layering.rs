@@ -16,15 +16,16 @@ const CRATE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("error", &[]),
     ("shutdown", &[]),
+    ("loads", &["cluster"]),
     ("cluster", &["error"]),
     ("provider", &["cluster", "error"]),
     ("problems", &["cluster"]),
     ("clusters", &["backoff", "cluster", "error", "provider"]),
     ("guard", &["bounded", "clock", "cluster", "error"]),
-    ("engage", &["cluster", "error", "guard"]),
+    ("engage", &["cluster", "error", "guard", "loads"]),
     (
         "sharding",
-        &["clock", "cluster", "error", "guard", "problems"],
+        &["clock", "cluster", "error", "guard", "loads", "problems"],
     ),
     (
         "controller",
@@ -33,33 +34,40 @@ const CRATE: &[(&str, &[&str])] = &[
     (
         "manager",
         &[
-            "backoff", "cluster", "clusters", "engage", "error", "guard", "problems", "provider",
-            "sharding",
+            "backoff", "cluster", "clusters", "engage", "error", "guard", "loads", "problems",
+            "provider", "sharding",
         ],
     ),
 ];
 
 /// What each module of `sharding` may use of the others.
 const SHARDING: &[(&str, &[&str])] = &[
+    ("cost", &[]),
     ("heartbeat", &[]),
     ("names", &["mutant"]),
     ("peer", &[]),
     ("timings", &[]),
     ("mutant", &[]),
-    ("placement", &["peer"]),
+    ("placement", &["cost", "peer"]),
     ("placed", &["peer", "placement"]),
     ("rendezvous", &["peer", "placement"]),
-    ("bounded_rendezvous", &["peer", "placement", "rendezvous"]),
+    (
+        "bounded_rendezvous",
+        &["cost", "peer", "placement", "rendezvous"],
+    ),
     ("ring", &["peer", "placed", "placement"]),
     ("multicluster_runtime", &["peer", "placed", "placement"]),
-    ("formulas", &["peer", "placement"]),
-    ("record", &["timings"]),
+    ("formulas", &["cost", "peer", "placement"]),
+    ("record", &["cost", "timings"]),
     ("claim", &["mutant", "record", "timings"]),
     (
         "membership",
         &["mutant", "claim", "heartbeat", "peer", "record", "timings"],
     ),
-    ("fence", &["mutant", "claim", "peer", "record", "timings"]),
+    (
+        "fence",
+        &["mutant", "claim", "cost", "peer", "record", "timings"],
+    ),
     (
         "coordinator",
         &[
@@ -75,7 +83,7 @@ const SHARDING: &[(&str, &[&str])] = &[
             "timings",
         ],
     ),
-    ("lease", &["names", "record"]),
+    ("lease", &["cost", "names", "record"]),
     (
         "driver",
         &["coordinator", "fence", "lease", "names", "timings"],

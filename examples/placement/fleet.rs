@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use multicluster::{
     ClusterName, Error,
-    sharding::{BoundedRendezvous, MulticlusterRuntime, Peer, PeerId, Rendezvous, Ring, Sharder},
+    sharding::{
+        BoundedRendezvous, Cost, MulticlusterRuntime, Peer, PeerId, Rendezvous, Ring, Sharder,
+    },
 };
 
 /// The peers and the clusters with their objects.
@@ -77,7 +79,7 @@ impl Fleet {
         let mut sharder = empty();
         for (cluster, objects) in &self.clusters {
             sharder.insert(cluster);
-            sharder.report(cluster, *objects);
+            sharder.report(cluster, Cost::of(*objects));
         }
         for peer in &self.peers {
             sharder.join(peer);

@@ -23,6 +23,7 @@ use crate::{
     engage::{ClusterAware, Engagement},
     error::{Error, Report, Result, panic_message},
     guard::Guard,
+    loads::Loads,
     problems::{Problems, Whose},
     provider::{ClusterProvider, ClusterRef},
     sharding::PeerId,
@@ -59,6 +60,7 @@ struct Common {
     rules: Rules,
     connecting: Semaphore,
     problems: Problems,
+    loads: Loads,
 }
 
 // === impl Engagements ===
@@ -69,6 +71,7 @@ impl Engagements {
         parts: Vec<Arc<dyn ClusterAware>>,
         peer: Option<PeerId>,
         rules: Rules,
+        loads: Loads,
     ) -> Self {
         let common = Common {
             provider,
@@ -77,6 +80,7 @@ impl Engagements {
             rules,
             connecting: Semaphore::new(CONNECTING),
             problems: Problems::default(),
+            loads,
         };
         Self {
             common: Arc::new(common),
@@ -176,7 +180,7 @@ async fn work(
         match connected {
             Ok(cluster) => {
                 backoff.reset();
-                let engagement = Engagement::new(cluster, guard.engagement());
+                let engagement = Engagement::new(cluster, guard.engagement(), common.loads.clone());
                 engaged(&common, &engagement, cluster_ref, &mut shown, &stop).await;
             }
             Err(error) => {

@@ -14,14 +14,13 @@
 //! - An owner depends on all clusters and their costs here. Peers that see different fleets for a moment disagree about
 //!   more clusters than with plain rendezvous hashing; the fences keep them apart.
 
-mod cost;
 mod matching;
 
 use std::{cell::OnceCell, collections::HashMap};
 
-pub(super) use self::cost::Cost;
 use self::matching::{Bounds, Cluster};
 use super::{
+    cost::Cost,
     peer::{Peer, PeerId},
     placement::{Move, Sharder},
     rendezvous::Rendezvous,
@@ -33,8 +32,8 @@ const SLACK: u32 = 256;
 
 /// Rendezvous hashing with a bound on the load of each peer.
 ///
-/// The cost of a cluster follows from the number of its objects ([`Sharder::report`]) in steps of about a fifth. Peers do not
-/// tell each other these numbers yet: in a running fleet all clusters cost the same.
+/// What counts is the [`Cost`] of each cluster. Owners announce it on the clusters' fences, as
+/// [`Engagement::report_load`](crate::Engagement::report_load) tells them; where nobody reports, all clusters cost the same.
 #[derive(Debug)]
 pub struct BoundedRendezvous {
     plain: Rendezvous,
@@ -91,11 +90,8 @@ impl BoundedRendezvous {
         self.costs.get(cluster).copied().unwrap_or_default()
     }
 
-    /// Makes a change of peers or costs, and tells what moves by it.
-    fn change<T>(
-        &mut self,
-        change: impl FnOnce(&mut Rendezvous, &mut HashMap<ClusterName, Cost>) -> T,
-    ) -> Vec<Move> {
+    /// Makes a change of peers, and tells what moves by it.
+    fn change<T>(&mut self, change: impl FnOnce(&mut Rendezvous) -> T) -> Vec<Move> {
         let before: Vec<_> = self.owners().to_vec();
         let ids: Vec<_> = self
             .plain
@@ -103,7 +99,7 @@ impl BoundedRendezvous {
             .ids()
             .map(Option::<&PeerId>::cloned)
             .collect();
-        change(&mut self.plain, &mut self.costs);
+        change(&mut self.plain);
         self.owners.take();
         let table = self.plain.table();
         let changed = before.iter().zip(self.owners()).zip(self.plain.names());
@@ -139,19 +135,18 @@ impl Sharder for BoundedRendezvous {
     }
 
     fn join(&mut self, peer: &Peer) -> Vec<Move> {
-        self.change(|plain, _| plain.join(peer))
+        self.change(|plain| plain.join(peer))
     }
 
     fn leave(&mut self, peer: &PeerId) -> Vec<Move> {
-        self.change(|plain, _| plain.leave(peer))
+        self.change(|plain| plain.leave(peer))
     }
 
-    fn report(&mut self, cluster: &ClusterName, objects: u64) -> Vec<Move> {
-        let cost = Cost::of(objects);
-        if self.cost(cluster) == cost {
-            return Vec::new();
+    fn report(&mut self, cluster: &ClusterName, cost: Cost) {
+        if self.plain.row(cluster).is_some() && self.cost(cluster) != cost {
+            self.costs.insert(cluster.clone(), cost);
+            self.owners.take();
         }
-        self.change(|_, costs| costs.insert(cluster.clone(), cost))
     }
 
     fn owner(&self, cluster: &ClusterName) -> Option<&PeerId> {
@@ -160,9 +155,16 @@ impl Sharder for BoundedRendezvous {
         self.plain.table().peer(number?)
     }
 
-    /// The order is that of plain rendezvous hashing, in which clusters look for a peer that has room.
+    /// Behind the owner, the order is that of plain rendezvous hashing, in which clusters look for a peer that has room.
     fn rank(&self, cluster: &ClusterName, peer: &PeerId, without: Option<&PeerId>) -> Option<u32> {
-        self.plain.rank(cluster, peer, without)
+        let preference = |peer: &PeerId| self.plain.rank(cluster, peer, without);
+        let own = preference(peer)?;
+        Some(match self.owner(cluster) {
+            Some(owner) if owner == peer => 0,
+            // Who comes behind the owner anyway stays there; the others make room.
+            Some(owner) if Some(owner) != without => own + u32::from(preference(owner) >= Some(own)),
+            _ => own,
+        })
     }
 }
 

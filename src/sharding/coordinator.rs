@@ -69,6 +69,8 @@ pub(crate) enum Input {
     },
     /// An engagement has ended; a write was last given up without an answer at this time.
     Drained(ClusterName, Option<Moment>),
+    /// The work on a cluster reports how many objects the cluster has.
+    Load(ClusterName, u64),
     /// This peer wants another share of the clusters.
     #[cfg_attr(
         not(feature = "testing"),
@@ -362,6 +364,7 @@ impl Coordinator {
         };
         let commands = fence.step(event, &view);
         let done = fence.is_done(turn.now);
+        self.formulas.report(name, fence.cost());
         if let Some(due) = fence.due().filter(|_| !done) {
             self.timers.insert((due, name.clone()));
         }

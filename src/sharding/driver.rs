@@ -24,6 +24,7 @@ use crate::{
     cluster::ClusterName,
     error::{Error, Result},
     guard::{FencingToken, Guard, Watchdog},
+    loads::Loads,
     problems::{Problems, Whose},
 };
 
@@ -63,6 +64,7 @@ pub(crate) struct Driver {
     pub(crate) watchdog: Option<Watchdog>,
     pub(crate) orders: UnboundedReceiver<Order>,
     pub(crate) assignments: UnboundedSender<Assignment>,
+    pub(crate) loads: Loads,
 }
 
 struct Running {
@@ -149,6 +151,11 @@ impl Running {
             },
             Some(input) = self.requests.next() => self.step(input),
             Some(told) = hears.recv() => self.hear(told),
+            reports = self.driver.loads.take() => {
+                for (name, objects) in reports {
+                    self.step(Input::Load(name, objects));
+                }
+            }
             () = timer => self.step(Input::Tick),
             () = tokio::time::sleep_until(give_up), if self.give_up_at.is_some() => {
                 tracing::warn!("left without an answer from the API server: others take over when the Leases expire");

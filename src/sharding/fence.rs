@@ -16,6 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     claim::{Change, Claim, Env, Fate, Goal, Step},
+    cost::Cost,
     mutant::Mutant,
     peer::PeerId,
     record::{Answer, LeaseName, Marks, Record, Request},
@@ -40,6 +41,8 @@ pub(crate) enum Event<'a> {
     Exists(bool),
     /// The engagement has ended, and a write was last given up without an answer at this time.
     Drained(Option<Moment>),
+    /// The cluster has so many objects, as this peer's work on it reports.
+    Load(u64),
     /// The API server answers again.
     Wake,
 }
@@ -195,7 +198,7 @@ impl Fence {
             Some(Change::Acquired) => self.acquired(view),
             Some(Change::Renewed) => self.renewed(before, view, &mut out),
             Some(Change::Lost) => self.lost(view.env(), &mut out),
-            Some(Change::Released) => self.release_at = None,
+            Some(Change::Released) => self.released(),
             None => {}
         }
         self.due = None;
@@ -236,6 +239,10 @@ impl Fence {
             }
             Event::Drained(unanswered) => {
                 self.drained(unanswered, env, out);
+                None
+            }
+            Event::Load(objects) => {
+                self.report(Cost::of(objects));
                 None
             }
             Event::Wake => {
@@ -287,9 +294,14 @@ impl Fence {
         }
     }
 
+    fn released(&mut self) {
+        self.release_at = None;
+        self.marks.cost = None;
+    }
+
     fn lost(&mut self, env: &Env<'_>, out: &mut Vec<Command>) {
         self.pause = None;
-        self.release_at = None;
+        self.released();
         match self.work {
             Work::None => {}
             Work::Engaged => {
@@ -336,7 +348,11 @@ impl Fence {
     }
 
     fn goal(&self, view: &dyn View) -> Goal {
-        let marks = self.marks.clone();
+        let marks = Marks {
+            // An owner that does not know it yet passes on what the one before it said.
+            cost: self.marks.cost.or(self.announced()),
+            ..self.marks.clone()
+        };
         if self.claim.tenure().is_some() {
             let draining = matches!(self.work, Work::Draining { .. });
             if draining && view.env().mutants.has(Mutant::DrainWithoutRenewal) {
@@ -393,6 +409,23 @@ impl Fence {
     /// The cluster is not known: nothing but its Lease is left of it.
     pub(crate) fn forget_cluster(&mut self) {
         self.exists = false;
+    }
+
+    /// What the cluster costs, as its Lease says.
+    pub(crate) fn cost(&self) -> Cost {
+        self.announced().unwrap_or_default()
+    }
+
+    fn announced(&self) -> Option<Cost> {
+        self.claim.record()?.marks.cost
+    }
+
+    /// The next renewal announces it, if it is far from what peers know.
+    fn report(&mut self, cost: Cost) {
+        let known = self.marks.cost.unwrap_or(self.cost());
+        if cost.is_far_from(known) {
+            self.marks.cost = Some(cost);
+        }
     }
 
     /// Whether the cluster is kept from `peer`, which has had it before.

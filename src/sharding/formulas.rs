@@ -5,6 +5,7 @@
 //! peer announces: the fleet changes over when the last peer of the old version leaves.
 
 use super::{
+    cost::Cost,
     peer::{Peer, PeerId},
     placement::Sharder,
 };
@@ -61,6 +62,12 @@ impl Formulas {
         self.all
             .iter_mut()
             .for_each(|sharder| sharder.remove(cluster));
+    }
+
+    pub(super) fn report(&mut self, cluster: &ClusterName, cost: Cost) {
+        for sharder in &mut self.all {
+            sharder.report(cluster, cost);
+        }
     }
 
     pub(super) fn join(&mut self, peer: &Peer) {

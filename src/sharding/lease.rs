@@ -19,6 +19,7 @@ use kube::{
 };
 
 use super::{
+    cost::Cost,
     names,
     record::{Answer, Content, Foreign, Marks, Pod, Record, Request},
 };
@@ -34,6 +35,7 @@ mod key {
     pub(super) const NETNS: &str = "multicluster.rs/netns";
     pub(super) const DRAINING: &str = "multicluster.rs/draining";
     pub(super) const PLACEMENT: &str = "multicluster.rs/placement";
+    pub(super) const COST: &str = "multicluster.rs/cost";
     pub(super) const WEIGHT: &str = "mcr.sigs.k8s.io/weight";
     pub(super) const PART_OF: &str = "app.kubernetes.io/part-of";
     pub(super) const PEER: &str = "mcr.sigs.k8s.io/peer";
@@ -223,6 +225,9 @@ fn marks(annotations: &BTreeMap<String, String>) -> Marks {
             .map(Timestamp::as_microsecond),
         cluster: text(key::CLUSTER),
         session: text(key::SESSION),
+        cost: get(key::COST)
+            .and_then(|units| units.parse().ok())
+            .map(Cost::from_units),
         pod: text(key::POD_UID)
             .zip(text(key::NETNS))
             .map(|(uid, network)| Pod { uid, network }),
@@ -243,6 +248,7 @@ fn annotate(marks: Marks) -> impl Iterator<Item = (String, String)> {
         (key::INCARNATION, text(marks.incarnation)),
         (key::CLUSTER, text(marks.cluster)),
         (key::SESSION, text(marks.session)),
+        (key::COST, marks.cost.map(|cost| cost.get().to_string())),
         (key::POD_UID, text(uid)),
         (key::NETNS, text(network)),
         (key::RENEW_TIME, renew_time),

@@ -28,6 +28,7 @@ mod alone;
 mod bounded_rendezvous;
 mod claim;
 mod coordinator;
+mod cost;
 mod driver;
 mod fence;
 mod formulas;
@@ -53,6 +54,7 @@ use kube::{Client, Config};
 use tokio::sync::mpsc;
 
 pub use bounded_rendezvous::BoundedRendezvous;
+pub use cost::Cost;
 pub use multicluster_runtime::MulticlusterRuntime;
 #[cfg(feature = "testing")]
 pub use mutant::Mutant;
@@ -82,6 +84,7 @@ use crate::{
     clock::{Clock, SystemClock},
     error::{Error, Report, Result},
     guard::Watchdog,
+    loads::Loads,
 };
 use coordinator::{Coordinator, Settings};
 use lease::LeaseApi;
@@ -119,6 +122,7 @@ pub(crate) struct Started {
     pub(crate) driver: Driver,
     pub(crate) orders: mpsc::UnboundedSender<Order>,
     pub(crate) assignments: mpsc::UnboundedReceiver<Assignment>,
+    pub(crate) loads: Loads,
 }
 
 // === impl Sharding ===
@@ -283,6 +287,7 @@ impl Sharding {
         let watchdog = self.watchdog.then(|| Watchdog::start(timings.margin()));
         let (orders, obeys) = mpsc::unbounded_channel();
         let (assigns, assignments) = mpsc::unbounded_channel();
+        let loads = Loads::default();
         let driver = Driver {
             coordinator,
             api,
@@ -292,6 +297,7 @@ impl Sharding {
             watchdog: watchdog.transpose()?,
             orders: obeys,
             assignments: assigns,
+            loads: loads.clone(),
         };
         Ok(Started {
             peer: id,
@@ -299,6 +305,7 @@ impl Sharding {
             driver,
             orders,
             assignments,
+            loads,
         })
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::cluster::ClusterName;
 
-use super::peer::{Peer, PeerId};
+use super::{
+    cost::Cost,
+    peer::{Peer, PeerId},
+};
 
 /// A cluster whose owner changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,17 +47,17 @@ pub trait Sharder: Send + 'static {
     /// Removes a peer; gives the clusters that move.
     fn leave(&mut self, peer: &PeerId) -> Vec<Move>;
 
-    /// Learns how many objects a cluster has, as its owner reports; gives the clusters that move.
+    /// Learns what a cluster costs its owner, which may move this cluster and others.
     ///
     /// Placements that do not look at costs do nothing.
-    fn report(&mut self, _cluster: &ClusterName, _objects: u64) -> Vec<Move> {
-        Vec::new()
-    }
+    fn report(&mut self, _cluster: &ClusterName, _cost: Cost) {}
 
     /// The owner of a cluster; `None` for an unknown cluster or without peers.
     fn owner(&self, cluster: &ClusterName) -> Option<&PeerId>;
 
     /// How many peers come before `peer` for a cluster, leaving out `without`; `None` when `peer` is no peer.
+    ///
+    /// The owner comes first.
     fn rank(&self, cluster: &ClusterName, peer: &PeerId, without: Option<&PeerId>) -> Option<u32>;
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::timings::LONGEST;
+use super::{cost::Cost, timings::LONGEST};
 
 /// The name of a Lease; cheap to clone.
 pub(crate) type LeaseName = Arc<str>;
@@ -42,6 +42,8 @@ pub(crate) struct Marks {
     pub(crate) cluster: Option<Arc<str>>,
     /// On fences: the session that it is held through, as `<uid of a peer Lease>/<incarnation>`.
     pub(crate) session: Option<Arc<str>>,
+    /// On fences: what the cluster costs its owner. It counts whoever wrote the version, being no part of the protocol.
+    pub(crate) cost: Option<Cost>,
     /// The pod of a writer that had proved to be the only process of its peer there (P12).
     pub(crate) pod: Option<Pod>,
     /// On peer Leases: this peer is about to leave.

@@ -4,6 +4,7 @@
 
 mod faults;
 mod hands;
+mod loads;
 mod mixed;
 mod mutants;
 mod numbers;

@@ -5,8 +5,8 @@ use std::{
     collections::{BTreeMap, BinaryHeap, HashMap},
 };
 
-use super::Cost;
 use crate::sharding::{
+    cost::Cost,
     peer::PeerId,
     rendezvous::{Contestant, Digest},
 };

@@ -176,7 +176,7 @@ proptest! {
         for (name, objects) in &costs {
             let name = name.parse().unwrap();
             placement.insert(&name);
-            placement.report(&name, *objects);
+            placement.report(&name, Cost::of(*objects));
         }
         for peer in &peers {
             placement.join(peer);

@@ -118,7 +118,7 @@ impl Claim {
                     self.when(dead_at.max(self.hold_off), env, || match rank {
                         0 => self.write(next, marks, env),
                         // The first candidate waits for it.
-                        _ => self.clear(&Marks::default(), env),
+                        _ => self.clear(marks, env),
                     })
                 } else {
                     match self.expiry(record, *seen, turn, env) {

@@ -36,6 +36,7 @@ impl Coordinator {
             Input::Drained(name, unanswered) => {
                 self.fence(&name, fence::Event::Drained(unanswered), turn);
             }
+            Input::Load(name, objects) => self.fence(&name, fence::Event::Load(objects), turn),
             Input::Weight(weight) => self.membership(membership::Event::Weight(weight), turn),
             Input::Leave => self.membership(membership::Event::Leave, turn),
         }

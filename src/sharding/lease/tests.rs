@@ -35,6 +35,7 @@ fn what_is_written_reads_back() {
         draining: true,
         placement: Some("hrw/v1".into()),
         weight: Some(3),
+        cost: Some(Cost::of(1_000)),
         ..Marks::default()
     };
     let content = Content {

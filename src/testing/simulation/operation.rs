@@ -69,6 +69,8 @@ pub enum Operation {
     JumpDate(PeerNumber, i64),
     /// Its weight changes.
     Weight(PeerNumber, u32),
+    /// Whoever works on the cluster reports that it has so many objects.
+    Load(ClusterNumber, u64),
     /// Its processes that start from now on are of the next version of the program, which has a newer placement formula.
     Upgrade(PeerNumber),
     /// It does not know of this cluster, or knows again.

@@ -22,7 +22,11 @@ pub fn mixed(lease: Duration, seed: u64) -> Scenario {
     // For good: what is handed over late, on a slow network, is soon worked on again.
     operations.push(Operation::Wait(lease));
     operations.push(Operation::ExpectOwned(Duration::from_secs(8)));
-    Scenario::new(peers, clusters)
+    let fleet = match random.bool() {
+        true => Scenario::new(peers, clusters).bounded_loads(),
+        false => Scenario::new(peers, clusters),
+    };
+    fleet
         .name("mixed")
         .lease(lease)
         .slow(if random.bool() { 0.0 } else { 0.05 })
@@ -40,7 +44,7 @@ fn recovery(lease: Duration, peers: usize) -> Duration {
 fn fault(random: &mut fastrand::Rng, peers: usize, clusters: usize) -> Operation {
     let peer = random.usize(..peers);
     let cluster = random.usize(..clusters);
-    match random.u32(..34) {
+    match random.u32(..35) {
         0 | 1 => Operation::Crash(peer),
         2..=4 => Operation::Start(peer),
         5 => Operation::Leave(peer),
@@ -70,6 +74,7 @@ fn fault(random: &mut fastrand::Rng, peers: usize, clusters: usize) -> Operation
         31 => Operation::Resume(peer),
         32 => Operation::JumpDate(peer, random.i64(-100_000_000..100_000_000)),
         25 => Operation::Refusals([0.0, 0.05, 0.3][random.usize(..3)]),
+        33 => Operation::Load(cluster, random.u64(..100_000)),
         _ => Operation::Stubborn(peer, random.bool()),
     }
 }

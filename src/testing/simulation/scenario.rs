@@ -25,6 +25,7 @@ pub struct Scenario {
     pub(super) awkward: bool,
     pub(super) slowest: Duration,
     pub(super) slow_writes: f64,
+    pub(super) bounded: bool,
 }
 
 /// What came of one run in which everything held.
@@ -97,6 +98,7 @@ impl Scenario {
             awkward: false,
             slowest: Duration::from_millis(1_500),
             slow_writes: 0.05,
+            bounded: false,
         }
     }
 
@@ -145,6 +147,12 @@ impl Scenario {
     /// The share of writes to clusters that take up to 4 s, longer than some of their writers wait; 5 % by default.
     pub fn slow_writes(mut self, share: f64) -> Self {
         self.slow_writes = share;
+        self
+    }
+
+    /// Peers place clusters with bounded loads.
+    pub fn bounded_loads(mut self) -> Self {
+        self.bounded = true;
         self
     }
 

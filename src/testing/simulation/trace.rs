@@ -24,6 +24,7 @@ pub(super) fn input(input: &Input) -> String {
             Some(at) => format!("{name} is drained, a write was given up at {:?}", at.0),
             None => format!("{name} is drained"),
         },
+        Input::Load(name, objects) => format!("{name} has {objects} objects"),
         Input::Weight(weight) => format!("weight {weight}"),
         Input::Leave => "is to leave".into(),
     }

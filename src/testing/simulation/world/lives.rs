@@ -6,7 +6,7 @@ use super::World;
 use crate::{
     clock::Moment,
     sharding::{
-        MAX_WEIGHT, Mutant, Peer, Rendezvous,
+        BoundedRendezvous, MAX_WEIGHT, Mutant, Peer, Rendezvous,
         internals::{Coordinator, Input, Place, Pod, Settings},
     },
     testing::simulation::{
@@ -59,6 +59,7 @@ impl World<'_> {
             timings: self.scenario.timings,
             sharder: match self.upgraded.contains(&peer) {
                 true => Box::new(NextFormula::default()),
+                false if self.scenario.bounded => Box::new(BoundedRendezvous::new()),
                 false => Box::new(Rendezvous::new()),
             },
             mutants: self.scenario.mutants,

@@ -8,7 +8,7 @@ use crate::{
     testing::simulation::{
         event::{Event, ProcessNumber},
         operation::Operation,
-        process::{Life, Worker},
+        process::{Life, Process, Worker},
         server::Health,
     },
 };
@@ -109,6 +109,7 @@ impl World<'_> {
             Operation::Upgrade(peer) => {
                 self.upgraded.insert(peer);
             }
+            Operation::Load(cluster, objects) => self.load(cluster, objects),
             Operation::Weight(peer, weight) => {
                 self.weights.insert(peer, weight);
                 self.on(peer, |world, number| {
@@ -287,6 +288,15 @@ impl World<'_> {
             if !self.hidden.contains(&(peer, cluster)) {
                 self.tell(peer, cluster, shown);
             }
+        }
+    }
+
+    fn load(&mut self, cluster: usize, objects: u64) {
+        let works =
+            |process: &Process| process.is_running() && process.workers.contains_key(&cluster);
+        if let Some(number) = self.processes.iter().rposition(works) {
+            let name = self.name(cluster);
+            self.step(number, Input::Load(name, objects));
         }
     }
 
