@@ -114,14 +114,14 @@ fn reports_survive_their_owner() {
 #[test]
 fn small_changes_move_nothing() {
     let wobble = |by: u64| {
-        (0..CLUSTERS).map(move |cluster| Load(cluster, objects(cluster) * (95 + by) / 100))
+        (0..CLUSTERS).map(move |cluster| Load(cluster, objects(cluster) * (90 + by) / 100))
     };
     for seed in 0..10 {
         let scenario = fleet()
             .name("small changes")
             .script(reports())
             .script([Wait(3 * LEASE)])
-            .script((0..10).flat_map(|turn| wobble(turn % 2 * 10).chain([Wait(LEASE)])));
+            .script((0..10).flat_map(|turn| wobble(turn % 2 * 20).chain([Wait(LEASE)])));
         let outcome = must_hold(&scenario, seed);
         let settled = fleet().script(reports()).script([Wait(3 * LEASE)]);
         assert_eq!(outcome.moves, must_hold(&settled, seed).moves);
