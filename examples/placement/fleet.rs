@@ -97,8 +97,12 @@ impl Fleet {
             .iter()
             .map(|peer| f64::from(peer.weight.max(1)))
             .sum();
+        // Objects count here, and clusters in the shares.
+        let cost = |objects: &u64| Cost::of(*objects).get() as f64;
+        let total: f64 = self.clusters.values().map(cost).sum();
         let excess = self.peers.iter().zip(&owned).map(|(peer, owned)| {
-            owned.len() as f64 / all * weights / f64::from(peer.weight.max(1))
+            let load: f64 = owned.iter().map(|(_, objects)| cost(objects)).sum();
+            load / total.max(1.0) * weights / f64::from(peer.weight.max(1))
         });
         let (excess, shares) = (
             excess.fold(0.0, f64::max),

@@ -3,6 +3,7 @@
 //! ```console
 //! cargo run --example placement                              # 3 peers of a StatefulSet, 1,000 clusters
 //! cargo run --example placement -- --peers 5 --clusters 200 --svg shares.svg
+//! cargo run --example placement -- --sweep --peers 50 --clusters 10000 --svg sizes.svg
 //! cargo run --example placement -- --peer big=4 --peer small-0 --peer small-1 --file clusters.txt
 //! ```
 //!
@@ -10,6 +11,7 @@
 
 mod fleet;
 mod plot;
+mod sweep;
 mod table;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -17,6 +19,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Parser;
 use fleet::Fleet;
 use multicluster::{Error, Report};
+use sweep::Sweep;
 
 /// Shows the shares of peers, and what moves when one joins or leaves, for each placement.
 #[derive(Debug, Parser)]
@@ -34,7 +37,10 @@ struct Cli {
     /// Clusters from a file, one name on each line, with the number of its objects behind it if that is known
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Writes a plot of the shares
+    /// Every number of peers from 2 to --peers
+    #[arg(long, conflicts_with = "peer")]
+    sweep: bool,
+    /// Writes a plot
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }
@@ -69,15 +75,22 @@ fn run(cli: &Cli) -> Result<(), Error> {
                 .try_for_each(|line| fleet.cluster(line))?;
         }
     }
-    let outcomes: Vec<_> = fleet::placements()
-        .into_iter()
-        .map(|(name, empty)| fleet.play(name, empty))
-        .collect();
-    table::print(&fleet, &outcomes);
+    let svg = if cli.sweep {
+        let sweep = Sweep::run(&fleet, cli.peers)?;
+        sweep.print();
+        sweep.svg()
+    } else {
+        let outcomes: Vec<_> = fleet::placements()
+            .into_iter()
+            .map(|(name, empty)| fleet.play(name, empty))
+            .collect();
+        table::print(&fleet, &outcomes);
+        plot::svg(&fleet, &outcomes)
+    };
     if let Some(path) = &cli.svg {
         let wrong =
             |error| Error::setting(format!("{} cannot be written: {error}", path.display()));
-        std::fs::write(path, plot::svg(&fleet, &outcomes)).map_err(wrong)?;
+        std::fs::write(path, svg).map_err(wrong)?;
         println!("\nThe plot is in {}.", path.display());
     }
     Ok(())

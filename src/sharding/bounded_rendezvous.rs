@@ -162,7 +162,9 @@ impl Sharder for BoundedRendezvous {
         Some(match self.owner(cluster) {
             Some(owner) if owner == peer => 0,
             // Who comes behind the owner anyway stays there; the others make room.
-            Some(owner) if Some(owner) != without => own + u32::from(preference(owner) >= Some(own)),
+            Some(owner) if Some(owner) != without => {
+                own + u32::from(preference(owner) >= Some(own))
+            }
             _ => own,
         })
     }

@@ -1,8 +1,8 @@
 //! The inner loops: scores of many clusters at once.
 //!
 //! They are written over blocks of [`LANES`] clusters, so that the compiler makes vector code of them. The multiplication
-//! of 32-bit lanes is what counts, and x86-64 has it from AVX2 on, which the baseline of the compiler does not assume:
-//! [`dispatch`] looks for it at run time. Other processors, such as aarch64, have it in their baseline.
+//! of 32-bit lanes is what counts, and x86-64 has it from AVX2 on, and twice as wide from AVX-512 on. The baseline of the
+//! compiler assumes neither: [`dispatch`] looks for them at run time. Other processors, such as aarch64, have it in their baseline.
 
 use super::score::{Digest, score};
 
@@ -59,6 +59,9 @@ pub(super) enum Instructions {
     /// The best that this processor has.
     #[default]
     Best,
+    /// No vectors of 512 bits.
+    #[cfg(test)]
+    Narrow,
     /// Those that all processors of its kind have.
     Portable,
 }
@@ -66,11 +69,27 @@ pub(super) enum Instructions {
 /// Runs a kernel.
 pub(super) fn dispatch<K: Kernel>(instructions: Instructions, kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
-    if instructions == Instructions::Best && std::is_x86_feature_detected!("avx2") {
-        #[allow(unsafe_code, reason = "calls a function for AVX2 where AVX2 is")]
-        // SAFETY: the processor has AVX2, and nothing else is asked of the caller.
-        return unsafe { with_avx2(kernel) };
+    if instructions != Instructions::Portable {
+        #[allow(
+            unsafe_code,
+            reason = "calls functions for instructions that the processor has"
+        )]
+        // SAFETY: the processor has what each of them is compiled for, and nothing else is asked of the caller.
+        unsafe {
+            if instructions == Instructions::Best && std::is_x86_feature_detected!("avx512f") {
+                return with_avx512(kernel);
+            }
+            if std::is_x86_feature_detected!("avx2") {
+                return with_avx2(kernel);
+            }
+        }
     }
+    kernel.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn with_avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run()
 }
 
@@ -218,7 +237,7 @@ mod tests {
             let high: Vec<_> = clusters.iter().map(|digest| digest.high).collect();
             let contenders: Vec<_> = peers.iter().zip(10..).map(|(digest, number)| Contender { digest: *digest, number }).collect();
             let expected: Vec<_> = clusters.iter().map(|cluster| winner(*cluster, &contenders)).collect();
-            for instructions in [Instructions::Best, Instructions::Portable] {
+            for instructions in [Instructions::Best, Instructions::Narrow, Instructions::Portable] {
                 let (mut best, mut owners) = (vec![0; low.len()], vec![0; low.len()]);
                 dispatch(instructions, Winners { low: &low, high: &high, contenders: &contenders, best: &mut best, winner: &mut owners });
                 let got: Vec<_> = best.iter().copied().zip(owners.iter().copied()).collect();

@@ -200,14 +200,13 @@ impl RendezvousTable {
                 let free = self.peers.iter().position(Option::is_none);
                 let number = free.unwrap_or(self.peers.len());
                 self.peers.resize(self.peers.len().max(number + 1), None);
-                self.peers[number] = Some(entrant);
-                self.list_contenders();
+                self.enter(number as u32, entrant);
                 self.challenge(number as u32);
             }
             Some(number) => {
-                let before = self.peers[number as usize].replace(entrant);
+                let before = self.withdraw(number);
                 let before = before.map_or(weight, |entrant| entrant.weight);
-                self.list_contenders();
+                self.enter(number, entrant);
                 match weight.cmp(&before) {
                     Ordering::Greater => self.challenge(number),
                     Ordering::Less => self.contest(number),
@@ -222,8 +221,7 @@ impl RendezvousTable {
     pub fn leave(&mut self, peer: &PeerId) -> &[RowMove] {
         self.moved.clear();
         if let Some(number) = self.number(peer) {
-            self.peers[number as usize] = None;
-            self.list_contenders();
+            self.withdraw(number);
             self.contest(number);
         }
         &self.moved
@@ -273,8 +271,10 @@ impl RendezvousTable {
     /// The number of a peer.
     #[must_use]
     pub fn number(&self, peer: &PeerId) -> Option<u32> {
-        let is_it =
-            |entrant: &Option<Entrant>| entrant.as_ref().is_some_and(|entrant| entrant.id == *peer);
+        // Digests are compared before names, which mostly differ at their ends.
+        let digest = Digest::of(peer.as_str());
+        let is_it = |entrant: &Entrant| entrant.digest == digest && entrant.id == *peer;
+        let is_it = |entrant: &Option<Entrant>| entrant.as_ref().is_some_and(is_it);
         let number = self.peers.iter().position(is_it)?;
         u32::try_from(number).ok()
     }
@@ -348,32 +348,46 @@ impl RendezvousTable {
         self.owner[self.clusters..].fill(NOBODY);
     }
 
-    /// Brings the list of contenders up to date after a change of the peers.
-    fn list_contenders(&mut self) {
-        let peers = &self.peers;
-        let numbers = (0_u32..)
-            .zip(peers)
-            .filter(|(_, entrant)| entrant.is_some());
-        let contender = |(number, entrant): (u32, &Option<Entrant>)| {
-            let digest = entrant.as_ref()?.digest;
-            Some(Contender { digest, number })
+    /// A peer competes from now on.
+    fn enter(&mut self, number: u32, entrant: Entrant) {
+        let contender = Contender {
+            digest: entrant.digest,
+            number,
         };
-        self.contenders.clear();
-        self.contenders.extend(numbers.filter_map(contender));
-        let entrant = |contender: &Contender| peers[contender.number as usize].as_ref();
-        let key =
-            |contender: &Contender| entrant(contender).map(|entrant| (entrant.weight, &entrant.id));
-        self.contenders.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        let place = self.place_of(&entrant);
+        self.contenders.insert(place, contender);
+        self.peers[number as usize] = Some(entrant);
+        self.list_classes();
+    }
+
+    /// A peer does not compete any more.
+    fn withdraw(&mut self, number: u32) -> Option<Entrant> {
+        let entrant = self.peers.get_mut(number as usize)?.take()?;
+        self.contenders
+            .retain(|contender| contender.number != number);
+        self.list_classes();
+        Some(entrant)
+    }
+
+    /// Where a peer that is new stands among the contenders.
+    fn place_of(&self, entrant: &Entrant) -> usize {
+        self.contenders.partition_point(|contender| {
+            let other = self.peers[contender.number as usize].as_ref();
+            other.is_some_and(|other| (other.weight, &other.id) < (entrant.weight, &entrant.id))
+        })
+    }
+
+    fn list_classes(&mut self) {
         self.classes.clear();
         for (index, contender) in self.contenders.iter().enumerate() {
-            let Some(inverse) = entrant(contender).map(|entrant| entrant.inverse) else {
+            let Some(entrant) = &self.peers[contender.number as usize] else {
                 continue;
             };
             match self.classes.last_mut() {
-                Some(class) if class.inverse == inverse => class.end = index + 1,
+                Some(class) if class.inverse == entrant.inverse => class.end = index + 1,
                 _ => self.classes.push(Class {
                     end: index + 1,
-                    inverse,
+                    inverse: entrant.inverse,
                 }),
             }
         }
