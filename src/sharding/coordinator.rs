@@ -212,6 +212,12 @@ impl Coordinator {
         self.membership.own()
     }
 
+    /// The peers that share the clusters.
+    #[cfg(feature = "testing")]
+    pub(crate) fn placed(&self) -> &[Peer] {
+        &self.placed
+    }
+
     /// Whether the API server has answered for the own Lease, and shown all Leases.
     pub(crate) fn has_started(&self) -> bool {
         self.membership.has_started()

@@ -25,8 +25,9 @@ const MOST_POINTS: u32 = 64 * POINTS;
 /// Consistent hashing on a ring, by the crate `hashring`: a lookup costs `O(log p)` for `p` peers.
 ///
 /// Each peer has 128 points on the ring for each unit of its weight, at most 8,192; a cluster belongs to the peer of the
-/// next point clockwise. The largest of ten peers has about a fifth more than the mean, four times the excess that
-/// [`Rendezvous`](super::Rendezvous) leaves; choose it where another system shares by a ring.
+/// next point clockwise. It leaves the busiest peer two to four times as far above the mean as
+/// [`Rendezvous`](super::Rendezvous) does (`cargo run --example placement -- --sweep` shows both); choose it where another
+/// system shares by a ring.
 ///
 /// Points and clusters are hashed by XXH3 (64 bits, seed 0) over explicit bytes, so that peers of all versions and
 /// platforms agree.

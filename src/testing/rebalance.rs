@@ -113,6 +113,12 @@ impl OnePeer {
         }
     }
 
+    /// How many peers share the clusters, as this one sees it.
+    #[must_use]
+    pub fn peers(&self) -> usize {
+        self.coordinator.placed().len()
+    }
+
     /// Brings the peer into the state before the change.
     fn fill(&mut self, others: &[PeerId], names: &[ClusterName], sharder: &dyn Sharder) {
         self.play(Input::Tick);
@@ -137,8 +143,8 @@ impl OnePeer {
             asked: self.now,
             leases: listed.collect(),
         });
-        for _ in 0..8 {
-            self.pass(Duration::from_millis(500), others);
+        for _ in 0..2 {
+            self.pass(Duration::from_secs(2), others);
         }
         if self.change == Change::Crash {
             let living: Vec<_> = others
@@ -155,12 +161,15 @@ impl OnePeer {
 
     /// Time passes, and others renew.
     fn pass(&mut self, time: Duration, others: &[PeerId]) {
-        self.now = self.now + time;
+        let end = self.now + time;
+        while self.now < end {
+            self.now = (self.now + Duration::from_millis(500)).min(end);
+            self.play(Input::Tick);
+        }
         for id in others {
             let record = self.renewal(id, false);
             self.play(Input::Seen(peer_lease(id), record));
         }
-        self.play(Input::Tick);
     }
 
     fn renewal(&mut self, id: &PeerId, draining: bool) -> Arc<Record> {
