@@ -92,6 +92,9 @@ pub use kube;
 pub mod _documentation {
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}
+    #[doc = include_str!("docs/placement.md")]
+    #[doc = include_str!("docs/placement.svg")]
+    pub mod placement {}
     #[doc = include_str!("docs/sharding.md")]
     pub mod sharding {}
 }

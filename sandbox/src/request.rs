@@ -140,11 +140,9 @@ impl ApiRequest {
 
     /// The media type of the body, without parameters; none means JSON.
     pub(crate) fn media_type(&self) -> &str {
-        let header = self
-            .headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|header| header.to_str().ok());
-        let media_type = header.and_then(|header| header.split(';').next());
+        let media_type = self
+            .content_type()
+            .and_then(|header| header.split(';').next());
         media_type.map_or("application/json", str::trim)
     }
 

@@ -61,38 +61,3 @@ pub(crate) fn labels(map: &Value) -> String {
     pairs.sort_unstable();
     or_none(&pairs.join(",")).to_owned()
 }
-
-/// A label selector in the form of a query parameter.
-pub(crate) fn selector(selector: &Value) -> String {
-    let Some(fields) = selector.as_object() else {
-        return String::new();
-    };
-    let equal = fields
-        .get("matchLabels")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten();
-    let equal = equal.map(|(key, value)| (key.as_str(), format!("{key}={}", text(value))));
-    let listed = items(&selector["matchExpressions"])
-        .iter()
-        .map(|requirement| {
-            let key = text(&requirement["key"]);
-            let mut values: Vec<_> = items(&requirement["values"]).iter().map(text).collect();
-            values.sort_unstable();
-            let values = values.join(",");
-            let text = match text(&requirement["operator"]) {
-                "In" => format!("{key} in ({values})"),
-                "NotIn" => format!("{key} notin ({values})"),
-                "DoesNotExist" => format!("!{key}"),
-                _ => key.to_owned(),
-            };
-            (key, text)
-        });
-    let mut requirements: Vec<_> = equal.chain(listed).collect();
-    if requirements.is_empty() {
-        return String::new();
-    }
-    requirements.sort_by_key(|(key, _)| *key);
-    let texts: Vec<_> = requirements.into_iter().map(|(_, text)| text).collect();
-    texts.join(",")
-}

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::{
     Own,
-    cells::{NONE, age, items, joined, name, number, selector, text},
+    cells::{NONE, age, items, joined, name, number, text},
     column::{self, AGE, Column, NAME},
 };
+use crate::label_selector;
 
 const READY: Column = column::text("Ready").about("Number of the pod with ready state");
 const CONTAINERS: Column = column::text("Containers")
@@ -118,7 +119,7 @@ fn deployment(object: &Value, now: Timestamp) -> Vec<Value> {
         age(object, now),
         json!(joined(containers, "name")),
         json!(joined(containers, "image")),
-        json!(selector(&spec["selector"])),
+        json!(label_selector::to_text(&spec["selector"]).unwrap_or_default()),
     ]
 }
 

@@ -185,3 +185,5 @@ proptest! {
         prop_assert_eq!(got, reference(slack, &costs, &peers));
     }
 }
+
+mod quality;

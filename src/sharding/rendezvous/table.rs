@@ -1,15 +1,17 @@
 //! The placement of numbered clusters.
 
+mod field;
 mod place;
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 
 use super::{
-    kernel::{Contender, Instructions, LANES},
-    score::{Digest, score, unsigned},
+    kernel::{Instructions, LANES},
+    score::Digest,
     weight::Inverse,
 };
 use crate::sharding::peer::{MAX_WEIGHT, Peer, PeerId};
+use field::{Entrant, Field};
 
 /// The owner of a cluster that has none.
 const NOBODY: u32 = u32::MAX;
@@ -46,15 +48,9 @@ pub struct RendezvousTable {
     /// The number of the owner, or [`NOBODY`].
     owner: Vec<u32>,
     clusters: usize,
-    /// The peers by number; a number that is free can be given again.
-    peers: Vec<Option<Entrant>>,
-    /// The peers ordered by weight and id.
-    contenders: Vec<Contender>,
-    /// Which of the contenders have the same weight.
-    classes: Vec<Class>,
+    field: Field,
     moved: Vec<RowMove>,
     buffers: Buffers,
-    instructions: Instructions,
 }
 
 /// A numbered cluster whose owner changed.
@@ -77,21 +73,6 @@ pub(in crate::sharding) struct Contestant<'a> {
     pub(in crate::sharding) digest: Digest,
     pub(in crate::sharding) weight: u32,
     pub(in crate::sharding) inverse: Inverse,
-}
-
-#[derive(Clone, Debug)]
-struct Entrant {
-    id: PeerId,
-    digest: Digest,
-    weight: u32,
-    inverse: Inverse,
-}
-
-/// Contenders of one weight: those up to `end` that are in no class before.
-#[derive(Clone, Copy, Debug)]
-struct Class {
-    end: usize,
-    inverse: Inverse,
 }
 
 /// Working memory, kept so that a change of the fleet allocates nothing.
@@ -132,10 +113,9 @@ impl RendezvousTable {
     /// For benches and comparisons; [`new`](Self::new) finds out by itself what the processor has.
     #[must_use]
     pub fn portable() -> Self {
-        Self {
-            instructions: Instructions::Portable,
-            ..Self::default()
-        }
+        let mut table = Self::default();
+        table.field.instructions = Instructions::Portable;
+        table
     }
 
     /// The number of clusters.
@@ -197,16 +177,14 @@ impl RendezvousTable {
         };
         match self.number(&peer.id) {
             None => {
-                let free = self.peers.iter().position(Option::is_none);
-                let number = free.unwrap_or(self.peers.len());
-                self.peers.resize(self.peers.len().max(number + 1), None);
-                self.enter(number as u32, entrant);
-                self.challenge(number as u32);
+                let number = self.field.free_number();
+                self.field.enter(number, entrant);
+                self.challenge(number);
             }
             Some(number) => {
-                let before = self.withdraw(number);
+                let before = self.field.withdraw(number);
                 let before = before.map_or(weight, |entrant| entrant.weight);
-                self.enter(number, entrant);
+                self.field.enter(number, entrant);
                 match weight.cmp(&before) {
                     Ordering::Greater => self.challenge(number),
                     Ordering::Less => self.contest(number),
@@ -221,7 +199,7 @@ impl RendezvousTable {
     pub fn leave(&mut self, peer: &PeerId) -> &[RowMove] {
         self.moved.clear();
         if let Some(number) = self.number(peer) {
-            self.withdraw(number);
+            self.field.withdraw(number);
             self.contest(number);
         }
         &self.moved
@@ -264,19 +242,13 @@ impl RendezvousTable {
     /// The peer of this number.
     #[must_use]
     pub fn peer(&self, number: u32) -> Option<&PeerId> {
-        let entrant = self.peers.get(number as usize)?.as_ref()?;
-        Some(&entrant.id)
+        Some(&self.field.entrant(number)?.id)
     }
 
     /// The number of a peer.
     #[must_use]
     pub fn number(&self, peer: &PeerId) -> Option<u32> {
-        // Digests are compared before names, which mostly differ at their ends.
-        let digest = Digest::of(peer.as_str());
-        let is_it = |entrant: &Entrant| entrant.digest == digest && entrant.id == *peer;
-        let is_it = |entrant: &Option<Entrant>| entrant.as_ref().is_some_and(is_it);
-        let number = self.peers.iter().position(is_it)?;
-        u32::try_from(number).ok()
+        self.field.number(peer)
     }
 
     /// How many peers come before `peer` for a cluster, leaving out `without`; `None` when `peer` is no peer.
@@ -310,12 +282,15 @@ impl RendezvousTable {
 
     /// The peers' ids by number.
     pub(in crate::sharding) fn ids(&self) -> impl Iterator<Item = Option<&PeerId>> {
-        self.peers.iter().map(|entrant| Some(&entrant.as_ref()?.id))
+        self.field
+            .peers
+            .iter()
+            .map(|entrant| Some(&entrant.as_ref()?.id))
     }
 
     /// The peers with what their scores are made from.
     pub(in crate::sharding) fn contestants(&self) -> impl Iterator<Item = Contestant<'_>> {
-        let numbered = (0..).zip(&self.peers);
+        let numbered = (0..).zip(&self.field.peers);
         numbered.filter_map(|(number, entrant)| {
             let entrant = entrant.as_ref()?;
             Some(Contestant {
@@ -329,7 +304,7 @@ impl RendezvousTable {
     }
 
     fn entrants(&self) -> impl Iterator<Item = &Entrant> {
-        self.peers.iter().flatten()
+        self.field.peers.iter().flatten()
     }
 
     /// Gives all columns room for `clusters`, in whole blocks.
@@ -346,70 +321,6 @@ impl RendezvousTable {
     /// What is behind the last cluster is nobody's, whatever the kernels have made of it.
     fn release_padding(&mut self) {
         self.owner[self.clusters..].fill(NOBODY);
-    }
-
-    /// A peer competes from now on.
-    fn enter(&mut self, number: u32, entrant: Entrant) {
-        let contender = Contender {
-            digest: entrant.digest,
-            number,
-        };
-        let place = self.place_of(&entrant);
-        self.contenders.insert(place, contender);
-        self.peers[number as usize] = Some(entrant);
-        self.list_classes();
-    }
-
-    /// A peer does not compete any more.
-    fn withdraw(&mut self, number: u32) -> Option<Entrant> {
-        let entrant = self.peers.get_mut(number as usize)?.take()?;
-        self.contenders
-            .retain(|contender| contender.number != number);
-        self.list_classes();
-        Some(entrant)
-    }
-
-    /// Where a peer that is new stands among the contenders.
-    fn place_of(&self, entrant: &Entrant) -> usize {
-        self.contenders.partition_point(|contender| {
-            let other = self.peers[contender.number as usize].as_ref();
-            other.is_some_and(|other| (other.weight, &other.id) < (entrant.weight, &entrant.id))
-        })
-    }
-
-    fn list_classes(&mut self) {
-        self.classes.clear();
-        for (index, contender) in self.contenders.iter().enumerate() {
-            let Some(entrant) = &self.peers[contender.number as usize] else {
-                continue;
-            };
-            match self.classes.last_mut() {
-                Some(class) if class.inverse == entrant.inverse => class.end = index + 1,
-                _ => self.classes.push(Class {
-                    end: index + 1,
-                    inverse: entrant.inverse,
-                }),
-            }
-        }
-    }
-}
-
-// === impl Entrant ===
-
-impl Entrant {
-    /// Whether this peer wins a cluster for which it draws `own` against `other`, who draws `theirs`.
-    fn beats(&self, own: i32, other: &Self, theirs: i32) -> bool {
-        if self.weight == other.weight {
-            return (own, Reverse(&self.id)) > (theirs, Reverse(&other.id));
-        }
-        let key = |entrant: &Self, drawn| entrant.inverse.key(unsigned(drawn));
-        (key(self, own), &self.id) < (key(other, theirs), &other.id)
-    }
-
-    /// How strongly this peer wants a cluster: the greater wins.
-    fn preference(&self, cluster: Digest) -> impl Ord + use<'_> {
-        let score = unsigned(score(cluster, self.digest));
-        (Reverse(self.inverse.key(score)), Reverse(&self.id))
     }
 }
 

@@ -1,3 +1,4 @@
+mod allocations;
 mod quality;
 
 use std::collections::BTreeMap;

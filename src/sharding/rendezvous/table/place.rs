@@ -1,21 +1,13 @@
 //! Who wins which cluster: the three passes that every change comes down to.
 
-use super::{Class, ClassBuffers, Entrant, NOBODY, RendezvousTable, RowMove, known};
+use super::{ClassBuffers, NOBODY, RendezvousTable, RowMove, field::Field, known};
 use crate::sharding::rendezvous::{
-    kernel::{Challenge, Contender, Instructions, LANES, Owned, Winners, dispatch},
+    kernel::{Challenge, LANES, Owned, Winners, dispatch},
     score::{Digest, score, unsigned},
 };
 
 /// How many clusters a weighted assignment takes at once: its working memory stays in the nearest cache.
 const BATCH: usize = 1024;
-
-/// Those who compete.
-struct Field<'a> {
-    peers: &'a [Option<Entrant>],
-    contenders: &'a [Contender],
-    classes: &'a [Class],
-    instructions: Instructions,
-}
 
 /// Columns of clusters, in whole blocks.
 struct Columns<'a> {
@@ -31,32 +23,26 @@ impl RendezvousTable {
     /// Places the clusters from the block of row `first` on.
     pub(super) fn place_from(&mut self, first: usize) {
         let start = first / LANES * LANES;
-        let field = Field {
-            peers: &self.peers,
-            contenders: &self.contenders,
-            classes: &self.classes,
-            instructions: self.instructions,
-        };
         let columns = Columns {
             low: &self.low[start..],
             high: &self.high[start..],
             best: &mut self.best[start..],
             owner: &mut self.owner[start..],
         };
-        field.decide(columns, &mut self.buffers.class);
+        self.field.decide(columns, &mut self.buffers.class);
         self.release_padding();
     }
 
     /// A peer is new, or wants more than before: it takes the clusters that it wins now.
     pub(super) fn challenge(&mut self, number: u32) {
-        let Some(Some(challenger)) = self.peers.get(number as usize) else {
+        let Some(challenger) = self.field.entrant(number) else {
             return;
         };
         let won = &mut self.buffers.won;
         won.clear();
-        if let [_] = self.classes[..] {
+        if let [_] = self.field.classes[..] {
             dispatch(
-                self.instructions,
+                self.field.instructions,
                 Challenge {
                     low: &self.low,
                     high: &self.high,
@@ -82,7 +68,7 @@ impl RendezvousTable {
             if at >= self.clusters || from == number {
                 continue;
             }
-            let owner = self.peers.get(from as usize).and_then(Option::as_ref);
+            let owner = self.field.entrant(from);
             if owner.is_some_and(|owner| !challenger.beats(drawn, owner, self.best[at])) {
                 continue;
             }
@@ -101,7 +87,7 @@ impl RendezvousTable {
         let buffers = &mut self.buffers;
         buffers.rows.clear();
         dispatch(
-            self.instructions,
+            self.field.instructions,
             Owned {
                 owners: &self.owner,
                 owner: number,
@@ -118,19 +104,13 @@ impl RendezvousTable {
         gather(&self.high, &mut buffers.high);
         buffers.best.resize(padded, i32::MIN);
         buffers.owner.resize(padded, NOBODY);
-        let field = Field {
-            peers: &self.peers,
-            contenders: &self.contenders,
-            classes: &self.classes,
-            instructions: self.instructions,
-        };
         let columns = Columns {
             low: &buffers.low,
             high: &buffers.high,
             best: &mut buffers.best,
             owner: &mut buffers.owner,
         };
-        field.decide(columns, &mut buffers.class);
+        self.field.decide(columns, &mut buffers.class);
         let placed = buffers.rows.iter().zip(&buffers.best).zip(&buffers.owner);
         for ((row, best), owner) in placed {
             let at = *row as usize;
@@ -149,7 +129,7 @@ impl RendezvousTable {
 
 // === impl Field ===
 
-impl Field<'_> {
+impl Field {
     /// Finds the owner of every cluster.
     fn decide(&self, columns: Columns<'_>, class: &mut ClassBuffers) {
         let Columns {
@@ -158,7 +138,7 @@ impl Field<'_> {
             best,
             owner,
         } = columns;
-        match self.classes {
+        match self.classes[..] {
             [] => {
                 best.fill(i32::MIN);
                 owner.fill(NOBODY);
@@ -168,7 +148,7 @@ impl Field<'_> {
                 Winners {
                     low,
                     high,
-                    contenders: self.contenders,
+                    contenders: &self.contenders,
                     best,
                     winner: owner,
                 },
@@ -205,7 +185,7 @@ impl Field<'_> {
         buffers.keys.resize(low.len(), u64::MAX);
         owner.fill(NOBODY);
         let mut start = 0;
-        for class in self.classes {
+        for class in &self.classes {
             let contenders = &self.contenders[start..class.end];
             start = class.end;
             let (winner, lead) = (&mut buffers.owner[..], &mut buffers.best[..]);
