@@ -11,8 +11,10 @@ use tokio::sync::Notify;
 use crate::cluster::ClusterName;
 
 /// The newest report of each cluster, until it is taken; cheap to clone, and all clones are one.
+///
+/// The default takes no notice of reports.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Loads(Arc<Inner>);
+pub(crate) struct Loads(Option<Arc<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -23,34 +25,43 @@ struct Inner {
 // === impl Loads ===
 
 impl Loads {
+    pub(crate) fn new() -> Self {
+        Self(Some(Arc::default()))
+    }
+
     /// Reports how many objects a cluster has; an older report that was not taken is forgotten.
     pub(crate) fn report(&self, cluster: &ClusterName, objects: u64) {
-        let mut reports = self.reports();
+        let Some(inner) = &self.0 else { return };
+        let mut reports = inner.reports();
         match reports.get_mut(cluster) {
             Some(known) => *known = objects,
             None => drop(reports.insert(cluster.clone(), objects)),
         }
         drop(reports);
-        self.0.news.notify_one();
+        inner.news.notify_one();
     }
 
     /// What was reported since the last time; pending while there is nothing. Cancel-safe.
     pub(crate) async fn take(&self) -> BTreeMap<ClusterName, u64> {
+        let Some(inner) = &self.0 else {
+            return std::future::pending().await;
+        };
         loop {
-            let reports = mem::take(&mut *self.reports());
+            let reports = mem::take(&mut *inner.reports());
             if !reports.is_empty() {
                 return reports;
             }
-            self.0.news.notified().await;
+            inner.news.notified().await;
         }
     }
+}
 
+// === impl Inner ===
+
+impl Inner {
     fn reports(&self) -> std::sync::MutexGuard<'_, BTreeMap<ClusterName, u64>> {
         // Nothing in between can be left half done.
-        self.0
-            .reports
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,7 +73,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_newest_report_of_each_cluster_is_taken_once() {
-        let (loads, zoo) = (Loads::default(), "zoo".parse().unwrap());
+        let (loads, zoo) = (Loads::new(), "zoo".parse().unwrap());
         assert_eq!(loads.take().now_or_never(), None);
         let waiting = tokio::spawn({
             let loads = loads.clone();

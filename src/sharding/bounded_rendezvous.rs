@@ -123,6 +123,11 @@ impl Sharder for BoundedRendezvous {
         "bounded-hrw/v1"
     }
 
+    /// Peers that do not bound loads yet go by plain rendezvous hashing.
+    fn previous(&self) -> Option<Box<dyn Sharder>> {
+        Some(Box::new(Rendezvous::new()))
+    }
+
     fn insert(&mut self, cluster: &ClusterName) {
         self.plain.insert(cluster);
         self.owners.take();
@@ -142,11 +147,13 @@ impl Sharder for BoundedRendezvous {
         self.change(|plain| plain.leave(peer))
     }
 
-    fn report(&mut self, cluster: &ClusterName, cost: Cost) {
-        if self.plain.row(cluster).is_some() && self.cost(cluster) != cost {
+    fn report(&mut self, cluster: &ClusterName, cost: Cost) -> bool {
+        let is_new = self.plain.row(cluster).is_some() && self.cost(cluster) != cost;
+        if is_new {
             self.costs.insert(cluster.clone(), cost);
             self.owners.take();
         }
+        is_new
     }
 
     fn owner(&self, cluster: &ClusterName) -> Option<&PeerId> {

@@ -43,11 +43,19 @@ use view::FleetView;
 /// How many requests about fences are in flight at most.
 pub(crate) const MAX_IN_FLIGHT: usize = 32;
 
+/// How long costs are collected before clusters move by them: they often change together, and each change that was acted on
+/// alone would move some. Shorter than a new peer takes to settle, which so begins with the right placement.
+const COSTS_SETTLE: Duration = Duration::from_millis(400);
+
 /// What a coordinator is told.
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
     /// Time has passed.
     Tick,
+    /// The provider shows these clusters; an [`Input::Applied`] follows for each.
+    ///
+    /// Some placements look at all clusters after each new one: so they learn of many at once.
+    Discovered(Vec<ClusterName>),
     /// The provider shows this cluster.
     Applied(ClusterName),
     /// The provider does not show this cluster any more.
@@ -133,6 +141,8 @@ pub(crate) struct Coordinator {
     outlook: Option<Outlook>,
     /// When the next stranger may be an orphan.
     orphans_due: Option<Moment>,
+    /// When the placement learns of costs that have changed.
+    costs_due: Option<Moment>,
 }
 
 /// The Lease of a cluster that is not known.
@@ -204,6 +214,7 @@ impl Coordinator {
             in_flight: 0,
             outlook: None,
             orphans_due: None,
+            costs_due: None,
         }
     }
 
@@ -236,6 +247,7 @@ impl Coordinator {
             self.membership.due(),
             self.others.due(),
             self.orphans_due,
+            self.costs_due,
         ];
         dues.into_iter().flatten().min()
     }
@@ -258,6 +270,9 @@ impl Coordinator {
         }
         if std::mem::take(&mut turn.wakes) {
             self.all_fences(&fence::Event::Wake, &mut turn);
+        }
+        if self.costs_due.is_some_and(|due| due <= now) {
+            self.place_by_costs(&mut turn);
         }
         self.run_timers(&mut turn);
         self.clean_up(&mut turn);
@@ -323,6 +338,18 @@ impl Coordinator {
         }
     }
 
+    /// Tells the placement what clusters cost now.
+    fn place_by_costs(&mut self, turn: &mut Turn) {
+        self.costs_due = None;
+        let mut moves = false;
+        for (name, fence) in &self.fences {
+            moves |= self.formulas.report(name, fence.cost());
+        }
+        if moves {
+            self.all_fences(&fence::Event::Tick, turn);
+        }
+    }
+
     fn run_timers(&mut self, turn: &mut Turn) {
         while let Some((at, name)) = self.timers.first().cloned() {
             if at > turn.now {
@@ -368,9 +395,12 @@ impl Coordinator {
             others: &self.others,
             peer_prefix: &self.peer_prefix,
         };
+        let cost = fence.cost();
         let commands = fence.step(event, &view);
         let done = fence.is_done(turn.now);
-        self.formulas.report(name, fence.cost());
+        if fence.cost() != cost {
+            self.costs_due.get_or_insert(turn.now + COSTS_SETTLE);
+        }
         if let Some(due) = fence.due().filter(|_| !done) {
             self.timers.insert((due, name.clone()));
         }

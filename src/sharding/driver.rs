@@ -54,6 +54,9 @@ pub(crate) enum Order {
     Leave,
 }
 
+/// How many orders are taken at once.
+const MANY: usize = 1024;
+
 /// One peer at work.
 pub(crate) struct Driver {
     pub(crate) coordinator: Coordinator,
@@ -140,14 +143,15 @@ impl Running {
         let give_up = self
             .give_up_at
             .unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+        let mut orders = Vec::new();
         tokio::select! {
-            order = self.driver.orders.recv(), if !self.deserted => match order {
-                Some(order) => self.obey(order),
+            count = self.driver.orders.recv_many(&mut orders, MANY), if !self.deserted => match count {
                 // The manager is gone: nobody works, and nobody could be told to.
-                None => {
+                0 => {
                     self.deserted = true;
                     self.leave();
                 }
+                _ => self.obey_all(orders),
             },
             Some(input) = self.requests.next() => self.step(input),
             Some(told) = hears.recv() => self.hear(told),
@@ -161,6 +165,20 @@ impl Running {
                 tracing::warn!("left without an answer from the API server: others take over when the Leases expire");
                 self.left = true;
             }
+        }
+    }
+
+    fn obey_all(&mut self, orders: Vec<Order>) {
+        let applied = |order: &Order| match order {
+            Order::Applied(name) => Some(name.clone()),
+            _ => None,
+        };
+        let discovered: Vec<_> = orders.iter().filter_map(applied).collect();
+        if discovered.len() > 1 {
+            self.step(Input::Discovered(discovered));
+        }
+        for order in orders {
+            self.obey(order);
         }
     }
 

@@ -411,9 +411,10 @@ impl Fence {
         self.exists = false;
     }
 
-    /// What the cluster costs, as its Lease says.
+    /// What the cluster costs, as its Lease says; one that is gone costs nobody anything.
     pub(crate) fn cost(&self) -> Cost {
-        self.announced().unwrap_or_default()
+        let announced = self.announced().filter(|_| self.exists);
+        announced.unwrap_or_default()
     }
 
     fn announced(&self) -> Option<Cost> {
@@ -422,8 +423,9 @@ impl Fence {
 
     /// The next renewal announces it, if it is far from what peers know.
     fn report(&mut self, cost: Cost) {
+        // Work that outlives its tenure has nothing to say any more.
         let known = self.marks.cost.unwrap_or(self.cost());
-        if cost.is_far_from(known) {
+        if self.claim.tenure().is_some() && cost.is_far_from(known) {
             self.marks.cost = Some(cost);
         }
     }

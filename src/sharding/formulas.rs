@@ -64,10 +64,13 @@ impl Formulas {
             .for_each(|sharder| sharder.remove(cluster));
     }
 
-    pub(super) fn report(&mut self, cluster: &ClusterName, cost: Cost) {
-        for sharder in &mut self.all {
-            sharder.report(cluster, cost);
+    /// Says whether the placement that the fleet goes by may have changed.
+    pub(super) fn report(&mut self, cluster: &ClusterName, cost: Cost) -> bool {
+        let mut moves = false;
+        for (index, sharder) in self.all.iter_mut().enumerate() {
+            moves |= sharder.report(cluster, cost) && index == self.chosen;
         }
+        moves
     }
 
     pub(super) fn join(&mut self, peer: &Peer) {

@@ -287,7 +287,7 @@ impl Sharding {
         let watchdog = self.watchdog.then(|| Watchdog::start(timings.margin()));
         let (orders, obeys) = mpsc::unbounded_channel();
         let (assigns, assignments) = mpsc::unbounded_channel();
-        let loads = Loads::default();
+        let loads = Loads::new();
         let driver = Driver {
             coordinator,
             api,

@@ -47,10 +47,12 @@ pub trait Sharder: Send + 'static {
     /// Removes a peer; gives the clusters that move.
     fn leave(&mut self, peer: &PeerId) -> Vec<Move>;
 
-    /// Learns what a cluster costs its owner, which may move this cluster and others.
+    /// Learns what a cluster costs its owner; says whether this cluster and others may have moved by it.
     ///
     /// Placements that do not look at costs do nothing.
-    fn report(&mut self, _cluster: &ClusterName, _cost: Cost) {}
+    fn report(&mut self, _cluster: &ClusterName, _cost: Cost) -> bool {
+        false
+    }
 
     /// The owner of a cluster; `None` for an unknown cluster or without peers.
     fn owner(&self, cluster: &ClusterName) -> Option<&PeerId>;

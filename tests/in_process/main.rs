@@ -8,6 +8,7 @@ mod dead_connections;
 mod engagements;
 mod fleet;
 mod hidden_retries;
+mod loads;
 mod namespaces;
 mod outages;
 mod ownership;

@@ -247,10 +247,18 @@ impl Claim {
 
     /// A PUT that leaves the Lease without a holder.
     fn clear(&self, marks: &Marks, env: &Env<'_>) -> Step {
-        let transitions = self.record().map_or(0, |record| record.transitions);
+        let record = self.record();
+        let transitions = record.map_or(0, |record| record.transitions);
+        // What is said of the cluster stays: without its name the Lease of one that has no plain name would be a stranger's.
+        let known = record.map(|record| &record.marks);
+        let marks = Marks {
+            cluster: marks.cluster.clone().or_else(|| known?.cluster.clone()),
+            cost: marks.cost.or_else(|| known?.cost),
+            ..marks.clone()
+        };
         let content = Content {
             holder: "".into(),
-            ..content(transitions, marks, env)
+            ..content(transitions, &marks, env)
         };
         self.replace(content, env)
     }

@@ -21,6 +21,7 @@ impl Coordinator {
         match input {
             // Timers are looked at with every input.
             Input::Tick => {}
+            Input::Discovered(names) => names.iter().for_each(|name| self.formulas.insert(name)),
             Input::Applied(name) => self.applied(&name, turn),
             Input::Removed(name) => {
                 self.fence(&name, fence::Event::Exists(false), turn);

@@ -6,6 +6,7 @@ use crate::sharding::internals::{Answer, Command, FenceCommand, Input, Record, R
 pub(super) fn input(input: &Input) -> String {
     match input {
         Input::Tick => "tick".into(),
+        Input::Discovered(names) => format!("{} clusters are discovered", names.len()),
         Input::Applied(name) => format!("{name} exists"),
         Input::Removed(name) => format!("{name} is gone"),
         Input::Listed { leases, .. } => {

@@ -99,7 +99,15 @@ fn nobody_is_robbed_after_an_outage() {
 #[test]
 fn a_late_acquisition_becomes_a_new_tenure_or_is_cleared() {
     for wanted in [true, false] {
-        let mut play = Play::new();
+        let mut play = Play::of(Claim::fence("team/a", false, 1));
+        play.goal = Goal::Hold {
+            rank: 0,
+            marks: Marks {
+                cluster: Some("team/a".into()),
+                ..Marks::default()
+            },
+            session: None,
+        };
         let request = play.request();
         let applied = play.stored(&request);
         play.answer(SECOND, unknown());
@@ -112,7 +120,13 @@ fn a_late_acquisition_becomes_a_new_tenure_or_is_cleared() {
         }
         match play.request() {
             Request::Replace { content, .. } if wanted => assert_eq!(content.transitions, 1),
-            Request::Replace { content, .. } => assert_eq!(&*content.holder, ""),
+            Request::Replace { content, .. } => {
+                assert_eq!(&*content.holder, "");
+                assert_eq!(
+                    content.marks.cluster, applied.marks.cluster,
+                    "without its name it would be a stranger's for ever"
+                );
+            }
             other => panic!("{other:?}"),
         }
     }
