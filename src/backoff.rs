@@ -26,7 +26,12 @@ impl Backoff {
 
     /// The wait after one more failure.
     pub(crate) fn next(&mut self) -> Duration {
-        let full = exponential(self.first, self.longest, self.failures);
+        self.next_up_to(self.longest)
+    }
+
+    /// The wait after one more failure, with another limit than usual.
+    pub(crate) fn next_up_to(&mut self, longest: Duration) -> Duration {
+        let full = exponential(self.first, longest, self.failures);
         self.failures = self.failures.saturating_add(1);
         full.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
@@ -48,7 +53,8 @@ pub(crate) fn exponential(first: Duration, longest: Duration, failures: u32) -> 
 ///
 /// kube's own back-off begins anew with every attempt, since an attempt to list begins with a successful event. This one
 /// ends with a listing, with a change that came through, or when the server asks for a new list, as one does that was
-/// started again. It stays below 5 s: a server that refuses connections for a moment should be found soon after.
+/// started again. It stays below 5 s: a server that refuses connections for a moment should be found soon after. One that
+/// answers and refuses, since a right or a kind is missing, is asked every 15 s in the end.
 pub(crate) fn patient<K, W>(
     watch: W,
 ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
@@ -68,7 +74,10 @@ where
                 if is_gone(error) {
                     backoff.reset();
                 }
-                Some(backoff.next())
+                Some(match is_refused(error) {
+                    true => backoff.next_up_to(Duration::from_secs(15)),
+                    false => backoff.next(),
+                })
             }
             Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => None,
             Ok(_) => {
@@ -85,6 +94,19 @@ pub(crate) fn is_gone(error: &watcher::Error) -> bool {
     match error {
         watcher::Error::WatchError(status) => status.code == 410,
         watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 410,
+        _ => false,
+    }
+}
+
+/// Whether the API server refuses the request itself (401, 403, 404 and the like).
+fn is_refused(error: &watcher::Error) -> bool {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status)) => {
+            (400..500).contains(&status.code) && !matches!(status.code, 410 | 429)
+        }
         _ => false,
     }
 }

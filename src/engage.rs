@@ -1,6 +1,9 @@
 //! Engagements: the time in which this peer works on a cluster.
 
-use std::{fmt, sync::Arc};
+mod owned;
+mod shared;
+
+use std::{any::Any, fmt, sync::Arc};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use kube::Client;
@@ -13,8 +16,14 @@ use crate::{
     cluster::{Cluster, ClusterName},
     error::{BoxError, Error},
     guard::{FencingToken, Guard, NotOwner, fenced_client},
+    health::{ClusterHealth, Health},
     loads::Loads,
+    problems::Problems,
 };
+
+pub use owned::OwnedClusters;
+use owned::WeakOwned;
+use shared::Shared;
 
 /// A part of a program that works on every engaged cluster: a controller, or a closure
 /// ([`for_each_cluster`]).
@@ -36,17 +45,39 @@ pub trait ClusterAware: Send + Sync + 'static {
 
     /// Works on one cluster; resolves when everything of that engagement is drained.
     fn engage(&self, engagement: Engagement) -> BoxFuture<'static, Result<(), Error>>;
+
+    /// Whether this part cannot work without a host.
+    fn needs_host(&self) -> bool {
+        false
+    }
 }
 
 /// One cluster, owned by this peer and connected; cheap to clone.
 #[derive(Clone)]
-pub struct Engagement {
+pub struct Engagement(Arc<Inner>);
+
+struct Inner {
     cluster: Cluster,
     guard: Guard,
+    health: Health,
     cancelled: CancellationToken,
     /// Everything that runs for this engagement, even after its task was aborted.
     alive: TaskTracker,
     loads: Loads,
+    problems: Problems,
+    owned: WeakOwned,
+    host: Option<Engagement>,
+    shared: Shared,
+}
+
+/// What the engagements of one manager have in common.
+#[derive(Clone, Default)]
+pub(crate) struct Surroundings {
+    pub(crate) loads: Loads,
+    pub(crate) problems: Problems,
+    pub(crate) owned: OwnedClusters,
+    /// The host, for reading.
+    pub(crate) host: Option<Engagement>,
 }
 
 /// Runs `work` on every cluster that this peer owns; see [`ClusterAware`] for its life.
@@ -74,45 +105,56 @@ struct ForEachCluster<W> {
 
 impl Engagement {
     /// Engages `cluster` under `guard`: its client is fenced from here on.
-    pub(crate) fn new(cluster: Cluster, guard: Guard, loads: Loads) -> Self {
-        let client = fenced_client(cluster.client().clone(), guard.clone());
-        Self {
+    pub(crate) fn new(
+        cluster: Cluster,
+        guard: Guard,
+        health: Health,
+        surroundings: &Surroundings,
+    ) -> Self {
+        let client = fenced_client(cluster.client().clone(), guard.clone(), health.clone());
+        Self(Arc::new(Inner {
             cluster: cluster.with_client(client),
             guard,
+            health,
             cancelled: CancellationToken::new(),
             alive: TaskTracker::new(),
-            loads,
-        }
+            loads: surroundings.loads.clone(),
+            problems: surroundings.problems.clone(),
+            // An engagement that kept itself alive would live for ever.
+            owned: surroundings.owned.downgrade(),
+            host: surroundings.host.clone(),
+            shared: Shared::default(),
+        }))
     }
 
     /// The cluster, with the fenced client.
     #[must_use]
     pub fn cluster(&self) -> &Cluster {
-        &self.cluster
+        &self.0.cluster
     }
 
     /// The cluster's name.
     #[must_use]
     pub fn name(&self) -> &ClusterName {
-        self.cluster.name()
+        self.0.cluster.name()
     }
 
     /// The cluster's client, which refuses to write when this peer is not the owner.
     #[must_use]
     pub fn client(&self) -> Client {
-        self.cluster.client().clone()
+        self.0.cluster.client().clone()
     }
 
     /// The permission to work on the cluster.
     #[must_use]
     pub fn guard(&self) -> &Guard {
-        &self.guard
+        &self.0.guard
     }
 
     /// The fencing token of this tenure; `None` without sharding.
     #[must_use]
     pub fn token(&self) -> Option<FencingToken> {
-        self.guard.token()
+        self.0.guard.token()
     }
 
     /// Tells the fleet how many objects this cluster has, all parts of the program together.
@@ -121,44 +163,81 @@ impl Engagement {
     /// others ignore them. Call it whenever the number is known anew: the last call counts, and only a change by more
     /// than about a third is announced, with the next renewal of the cluster's Lease.
     pub fn report_load(&self, objects: u64) {
-        self.loads.report(self.name(), objects);
+        self.0.loads.report(self.name(), objects);
     }
 
     /// Completes when the engagement is to end: stop what can be stopped, finish what is quick, and resolve.
     pub fn cancelled(&self) -> WaitForCancellationFutureOwned {
-        self.cancelled.clone().cancelled_owned()
+        self.0.cancelled.clone().cancelled_owned()
     }
 
     /// Whether the engagement is to end.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.is_cancelled()
+        self.0.cancelled.is_cancelled()
     }
 
     /// Completes when work is not permitted for now: the fence could not be renewed. Caches and watches live on.
     pub async fn paused(&self) -> NotOwner {
-        self.guard.stopped().await
+        self.0.guard.stopped().await
+    }
+
+    /// How the cluster is doing.
+    #[must_use]
+    pub fn cluster_health(&self) -> ClusterHealth {
+        self.0.health.get()
+    }
+
+    /// The engagement of another cluster.
+    ///
+    /// # Errors
+    /// [`NotOwner`] when this peer does not work on it at this moment. Its own guard, not this one, permits work there.
+    pub fn other(&self, cluster: &ClusterName) -> Result<Self, NotOwner> {
+        self.0.owned.upgrade().get(cluster)
+    }
+
+    /// The host, which every peer may read; `None` when the manager [has none](crate::ManagerBuilder::host).
+    ///
+    /// Its client refuses to write.
+    #[must_use]
+    pub fn host(&self) -> Option<&Self> {
+        self.0.host.as_ref()
+    }
+
+    /// The health of the cluster, for those who have something to add.
+    pub(crate) fn health(&self) -> &Health {
+        &self.0.health
+    }
+
+    /// Where problems are reported that many clusters may share.
+    pub(crate) fn problems(&self) -> &Problems {
+        &self.0.problems
+    }
+
+    /// What the parts share in this engagement: one value of each type.
+    pub(crate) fn shared<T: Any + Default + Send + Sync>(&self) -> Arc<T> {
+        self.0.shared.get()
     }
 
     /// Asks everything of this engagement to end.
     pub(crate) fn cancel(&self) {
-        self.cancelled.cancel();
+        self.0.cancelled.cancel();
     }
 
     /// Counts `work` as alive until it has ended and is dropped: an aborted task may still be inside a poll.
     pub(crate) fn track<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
-        self.alive.track_future(work)
+        self.0.alive.track_future(work)
     }
 
     /// Completes when nothing of this engagement is alive any more.
     pub(crate) async fn dead(&self) {
-        self.alive.close();
-        self.alive.wait().await;
+        self.0.alive.close();
+        self.0.alive.wait().await;
     }
 
     /// Refuses every further request, reads too, and drops what still runs under the guard.
     pub(crate) fn end(&self) {
-        self.guard.end();
+        self.0.guard.end();
     }
 }
 
@@ -166,7 +245,7 @@ impl fmt::Debug for Engagement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engagement")
             .field("cluster", self.name())
-            .field("guard", &self.guard)
+            .field("guard", self.guard())
             .field("cancelled", &self.is_cancelled())
             .finish_non_exhaustive()
     }

@@ -71,6 +71,12 @@ pub enum NotOwnerReason {
     /// The engagement that this handle belongs to is over.
     #[error("the engagement has ended")]
     Ended,
+    /// The cluster is not engaged by this peer.
+    #[error("it is not engaged here")]
+    NotEngaged,
+    /// The client is that of the host, which every peer may read.
+    #[error("the host is read-only here: write to it in a part that works on the host")]
+    ReadOnly,
 }
 
 /// The permission to work on one cluster during one engagement; cheap to clone.
@@ -106,6 +112,7 @@ struct Tenure {
     unanswered: AtomicU64,
     changed: watch::Sender<()>,
     watchdog: OnceLock<Watchdog>,
+    read_only: bool,
 }
 
 const UNFENCED: u64 = u64::MAX;
@@ -121,16 +128,26 @@ struct Write {
 impl Guard {
     /// A guard that permits nothing yet.
     pub(crate) fn new(cluster: ClusterName, clock: Arc<dyn Clock>) -> Self {
-        Self::with_deadline(cluster, clock, 0)
+        Self::with_deadline(cluster, clock, 0, false)
     }
 
     /// A guard without a deadline, for a manager without sharding.
     #[must_use]
     pub fn unfenced(cluster: ClusterName) -> Self {
-        Self::with_deadline(cluster, Arc::new(SystemClock), UNFENCED)
+        Self::with_deadline(cluster, Arc::new(SystemClock), UNFENCED, false)
     }
 
-    fn with_deadline(cluster: ClusterName, clock: Arc<dyn Clock>, deadline: u64) -> Self {
+    /// A guard without a deadline under which nothing may be written.
+    pub(crate) fn read_only(cluster: ClusterName) -> Self {
+        Self::with_deadline(cluster, Arc::new(SystemClock), UNFENCED, true)
+    }
+
+    fn with_deadline(
+        cluster: ClusterName,
+        clock: Arc<dyn Clock>,
+        deadline: u64,
+        read_only: bool,
+    ) -> Self {
         Self {
             tenure: Arc::new(Tenure {
                 cluster,
@@ -142,6 +159,7 @@ impl Guard {
                 unanswered: AtomicU64::new(0),
                 changed: watch::Sender::new(()),
                 watchdog: OnceLock::new(),
+                read_only,
             }),
             scope: Arc::default(),
         }
@@ -201,6 +219,14 @@ impl Guard {
             return Ok(());
         };
         Err(self.refusal(reason))
+    }
+
+    /// Whether a request that writes may be sent at this moment.
+    fn check_write(&self) -> Result<(), NotOwner> {
+        if self.tenure.read_only {
+            return Err(self.refusal(NotOwnerReason::ReadOnly));
+        }
+        self.check()
     }
 
     /// Runs `work` as long as the guard permits, asking before every poll; drops it when the guard does not.

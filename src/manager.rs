@@ -1,25 +1,30 @@
 //! Brings a provider, the sharding and the cluster-aware parts of a program together.
 
+mod connection;
 mod discovery;
 mod engagements;
+mod host;
+mod startup;
 
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
+use kube::Client;
 use tokio::{
     sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
     task::{JoinError, JoinHandle},
-    time::Instant,
 };
 
 use crate::{
-    engage::ClusterAware,
-    error::{Error, Report, Result, panic_message},
+    cluster::ClusterName,
+    engage::{ClusterAware, OwnedClusters, Surroundings},
+    error::{Error, Result, panic_message},
     loads::Loads,
-    problems::Problems,
     provider::{ClusterEvent, ClusterProvider},
     sharding::{self, Assignment, Order, PeerId, Sharding, Timings},
 };
 use engagements::{Engagements, Rules};
+use host::HostProvider;
+use startup::Startup;
 
 /// Runs controllers over the clusters of a provider.
 ///
@@ -33,21 +38,33 @@ use engagements::{Engagements, Rules};
 /// One cluster that cannot be reached, or one part that fails, delays no other: each is retried on its own.
 pub struct Manager {
     provider: Arc<dyn ClusterProvider>,
-    parts: Vec<Arc<dyn ClusterAware>>,
+    parts: Parts,
     peer: Option<PeerId>,
     rules: Rules,
     startup_timeout: Option<Duration>,
     ownership: JoinHandle<Result<()>>,
     orders: UnboundedSender<Order>,
     assignments: UnboundedReceiver<Assignment>,
-    loads: Loads,
+    surroundings: Surroundings,
+    /// The host's own client.
+    host: Option<Client>,
+}
+
+/// The parts of a program.
+#[derive(Clone, Default)]
+struct Parts {
+    clusters: Vec<Arc<dyn ClusterAware>>,
+    host: Vec<Arc<dyn ClusterAware>>,
+    /// What the host is called among the clusters.
+    host_name: Option<ClusterName>,
 }
 
 /// Collects what a [`Manager`] is made of.
 #[must_use]
 pub struct ManagerBuilder {
     provider: Arc<dyn ClusterProvider>,
-    parts: Vec<Arc<dyn ClusterAware>>,
+    parts: Parts,
+    host: Option<Client>,
     sharding: Option<Sharding>,
     startup_timeout: Option<Duration>,
     connect_timeout: Duration,
@@ -61,7 +78,8 @@ impl Manager {
     pub fn builder(provider: impl ClusterProvider) -> ManagerBuilder {
         ManagerBuilder {
             provider: Arc::new(provider),
-            parts: Vec::new(),
+            parts: Parts::default(),
+            host: None,
             sharding: None,
             startup_timeout: None,
             connect_timeout: Duration::from_secs(30),
@@ -73,6 +91,12 @@ impl Manager {
     #[must_use]
     pub fn peer(&self) -> Option<&PeerId> {
         self.peer.as_ref()
+    }
+
+    /// The clusters that this peer works on, and how they are doing, at any time.
+    #[must_use]
+    pub fn owned_clusters(&self) -> OwnedClusters {
+        self.surroundings.owned.clone()
     }
 
     /// Runs until `shutdown` completes and everything is drained and released.
@@ -95,12 +119,20 @@ impl Manager {
             ownership,
             orders,
             mut assignments,
-            loads,
+            surroundings,
+            host,
         } = self;
+        let followed = host.zip(surroundings.host.clone());
+        let mut host = pin!(async {
+            if let Some((client, engagement)) = followed {
+                connection::probe(client, engagement.health()).await;
+            }
+            std::future::pending::<()>().await;
+        });
         let mut shutdown = pin!(shutdown);
         let mut ownership = AbortOnDrop(ownership);
         let mut discovered = discovery::follow(provider.clone());
-        let mut engagements = Engagements::new(provider, parts, peer, rules, loads);
+        let mut engagements = Engagements::new(provider, parts, peer, rules, surroundings);
         let mut startup = Startup::new(startup_timeout);
         let mut leaving = false;
         // The driver ends when the orders do, so a failed send needs no answer.
@@ -130,6 +162,7 @@ impl Manager {
                     Assignment::Drain(name) => engagements.drain(&name),
                 },
                 Some(name) = engagements.ended() => order(Order::Drained(name)),
+                () = &mut host => {}
                 () = startup.expired(), if !leaving => return Err(startup.error()),
                 ended = &mut ownership.0 => {
                     // What is engaged now has no owner's right any more.
@@ -147,11 +180,7 @@ impl fmt::Debug for Manager {
             .field("peer", &self.peer)
             .field(
                 "parts",
-                &self
-                    .parts
-                    .iter()
-                    .map(|part| part.name())
-                    .collect::<Vec<_>>(),
+                &self.parts.all().map(|part| part.name()).collect::<Vec<_>>(),
             )
             .finish_non_exhaustive()
     }
@@ -168,7 +197,24 @@ impl ManagerBuilder {
 
     /// Adds a part that works on every owned cluster, such as a [`Controller`](crate::Controller).
     pub fn with(mut self, part: impl ClusterAware) -> Self {
-        self.parts.push(Arc::new(part));
+        self.parts.clusters.push(Arc::new(part));
+        self
+    }
+
+    /// The host (hub): the cluster in which the program's own objects are.
+    ///
+    /// Every peer may read it, through [`Engagement::host`](crate::Engagement::host) and
+    /// [`Controller::watches_host`](crate::Controller::watches_host). Work *on* it is done by
+    /// [parts of its own](Self::with_host), by one peer at a time. The client should not retry on its own, as those of
+    /// providers should not.
+    pub fn host(mut self, client: Client) -> Self {
+        self.host = Some(client);
+        self
+    }
+
+    /// Adds a part that works on the host: it is placed and fenced like a cluster called `host`.
+    pub fn with_host(mut self, part: impl ClusterAware) -> Self {
+        self.parts.host.push(Arc::new(part));
         self
     }
 
@@ -190,7 +236,20 @@ impl ManagerBuilder {
     ///
     /// # Errors
     /// [`Error::Setting`] for the first setting that cannot be used.
-    pub fn build(self) -> Result<Manager> {
+    pub fn build(mut self) -> Result<Manager> {
+        let needing = self.parts.all().find(|part| part.needs_host());
+        let needing = needing.or(self.parts.host.first());
+        if let (None, Some(part)) = (&self.host, needing) {
+            return Err(Error::setting(format!(
+                "{} works with the host: name it with ManagerBuilder::host",
+                part.name()
+            )));
+        }
+        if let (Some(client), false) = (&self.host, self.parts.host.is_empty()) {
+            let host = HostProvider::new(self.provider, client.clone());
+            self.parts.host_name = Some(host.name().clone());
+            self.provider = Arc::new(host);
+        }
         let (peer, drain_timeout, ownership, orders, assignments, loads) = match self.sharding {
             Some(sharding) => {
                 let started = sharding.start()?;
@@ -229,7 +288,15 @@ impl ManagerBuilder {
             ownership,
             orders,
             assignments,
-            loads,
+            surroundings: Surroundings {
+                host: self
+                    .host
+                    .clone()
+                    .map(|client| host::engagement(client, &loads)),
+                loads,
+                ..Surroundings::default()
+            },
+            host: self.host,
         })
     }
 }
@@ -242,66 +309,20 @@ impl fmt::Debug for ManagerBuilder {
     }
 }
 
-/// Whether the manager has found its API server and its clusters yet.
-struct Startup {
-    limit: Option<(Duration, Instant)>,
-    joined: bool,
-    discovered: bool,
-    last: Option<Error>,
-    problems: Problems,
-}
+// === impl Parts ===
 
-// === impl Startup ===
-
-impl Startup {
-    fn new(limit: Option<Duration>) -> Self {
-        Self {
-            limit: limit.map(|limit| (limit, Instant::now() + limit)),
-            joined: false,
-            discovered: false,
-            last: None,
-            problems: Problems::default(),
-        }
-    }
-
-    /// What keeps this peer from joining comes first: both have the same cause, as a rule.
-    fn provider_failed(&mut self, error: Error) {
-        let before = self.last.take().filter(|_| !self.joined);
-        self.failed(error);
-        self.last = before.or(self.last.take());
-    }
-
-    fn failed(&mut self, error: Error) {
-        let text = Report(&error).to_string();
-        self.problems
-            .meet(None, text.clone(), move |_| tracing::warn!("{text}"));
-        self.last = Some(error);
-    }
-
-    async fn expired(&self) {
-        match self.limit {
-            Some((_, end)) if !(self.joined && self.discovered) => {
-                tokio::time::sleep_until(end).await;
-            }
-            _ => std::future::pending().await,
-        }
-    }
-
-    fn error(&mut self) -> Error {
-        let limit = self.limit.map_or(Duration::ZERO, |(limit, _)| limit);
-        let what = if self.joined {
-            "the provider"
+impl Parts {
+    /// Those that work on a cluster.
+    fn of(&self, cluster: &ClusterName) -> &[Arc<dyn ClusterAware>] {
+        if self.host_name.as_ref() == Some(cluster) {
+            &self.host
         } else {
-            "the API server"
-        };
-        let source = self.last.take().unwrap_or_else(|| Error::Timeout {
-            step: format!("wait for {what}"),
-            limit,
-        });
-        Error::Startup {
-            limit,
-            source: Box::new(source),
+            &self.clusters
         }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<dyn ClusterAware>> {
+        self.clusters.iter().chain(&self.host)
     }
 }
 

@@ -5,14 +5,16 @@ use std::{fmt, sync::Arc};
 use kube::{
     Api, Client, Resource,
     core::{ClusterResourceScope, NamespaceResourceScope},
-    runtime::reflector::{Lookup, ObjectRef},
+    runtime::reflector::ObjectRef,
 };
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use super::source::Cache;
 use crate::{
     cluster::{Cluster, ClusterName},
     engage::Engagement,
-    guard::{FencingToken, Guard},
+    guard::{FencingToken, Guard, NotOwner},
+    informer::{Objects, Watched},
 };
 
 /// One object of one cluster that is to be reconciled.
@@ -20,17 +22,18 @@ use crate::{
 /// The client refuses to write when this peer is not the cluster's owner. The future of a reconcile is dropped at any
 /// await when the fence's deadline passes, so it must be safe to drop: leave nothing half done that the next reconcile
 /// would not finish.
-pub struct Context<K: Lookup, S = ()> {
+pub struct Context<K: Watched, S = ()> {
     pub(super) engagement: Engagement,
     pub(super) key: ObjectRef<K>,
     pub(super) object: Option<Arc<K>>,
     pub(super) last_known: Option<Arc<K>>,
     pub(super) state: S,
+    pub(super) caches: Arc<[Cache]>,
 }
 
 // === impl Context ===
 
-impl<K: Lookup, S> Context<K, S> {
+impl<K: Watched, S> Context<K, S> {
     /// The cluster.
     #[must_use]
     pub fn cluster(&self) -> &Cluster {
@@ -90,6 +93,34 @@ impl<K: Lookup, S> Context<K, S> {
         Api::all(self.client())
     }
 
+    /// The objects of a kind that the controller watches in this cluster, its own kind too; `None` of other kinds.
+    ///
+    /// Of several watches of one kind, those of the first.
+    #[must_use]
+    pub fn objects<W: Watched>(&self) -> Option<Objects<W>> {
+        self.caches.iter().find_map(|cache| cache.get(false))
+    }
+
+    /// The objects of a kind that the controller watches in the host; `None` of other kinds.
+    #[must_use]
+    pub fn host_objects<W: Watched>(&self) -> Option<Objects<W>> {
+        self.caches.iter().find_map(|cache| cache.get(true))
+    }
+
+    /// The engagement of another cluster, with its own guard and client.
+    ///
+    /// # Errors
+    /// [`NotOwner`] when this peer does not work on it at this moment.
+    pub fn other(&self, cluster: &ClusterName) -> Result<Engagement, NotOwner> {
+        self.engagement.other(cluster)
+    }
+
+    /// The engagement that this reconcile belongs to.
+    #[must_use]
+    pub fn engagement(&self) -> &Engagement {
+        &self.engagement
+    }
+
     /// What the controller was made with.
     #[must_use]
     pub fn state(&self) -> &S {
@@ -114,7 +145,20 @@ impl<K: Lookup, S> Context<K, S> {
     }
 }
 
-impl<K: Lookup, S> fmt::Debug for Context<K, S> {
+impl<K: Watched, S: Clone> Clone for Context<K, S> {
+    fn clone(&self) -> Self {
+        Self {
+            engagement: self.engagement.clone(),
+            key: self.key.clone(),
+            object: self.object.clone(),
+            last_known: self.last_known.clone(),
+            state: self.state.clone(),
+            caches: self.caches.clone(),
+        }
+    }
+}
+
+impl<K: Watched, S> fmt::Debug for Context<K, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
             .field("cluster", self.cluster_name())

@@ -1,27 +1,41 @@
 //! Whose turn it is: a queue over all clusters of one controller.
 //!
-//! Keys are kept per cluster, and clusters with work stand in a ring: each takes one key per turn, so a cluster with
-//! many keys cannot keep the others waiting for more than one round. A key that is being worked on is not handed out
-//! again before it is finished; if it was asked for meanwhile, it is ready again at once.
+//! Keys are kept per cluster. A cluster takes one key per turn, and turns are given by stride scheduling (Waldspurger
+//! and Weihl 1995): each turn moves a cluster ahead by the inverse of its weight, and who is furthest behind is next. So
+//! a cluster with many keys delays the others by one job, and one that had nothing to do for a while is served first.
+//!
+//! There are two lanes: what a first list showed waits behind what has changed since, and gets one turn in
+//! [`PATIENCE`] when there is no end of changes.
 //!
 //! Pure and without a clock of its own; [`scheduler`](super::scheduler) hands the jobs out.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    hash::Hash,
-    time::Duration,
-};
+mod keys;
+mod rate;
+mod turns;
+
+use std::{collections::HashMap, hash::Hash, num::NonZeroU32, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::backoff::exponential;
+use keys::Keys;
+pub(super) use rate::Rate;
+use turns::Turns;
 
-const FIRST_RETRY: Duration = Duration::from_millis(5);
-const LONGEST_RETRY: Duration = Duration::from_secs(1000);
+/// After how many jobs of the live lane in a row the initial lane has a turn.
+const PATIENCE: u32 = 16;
 
 /// One attachment of a cluster; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Slot(u64);
+
+/// How urgent a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lane {
+    /// Something has changed.
+    Live = 0,
+    /// The object was there when the watch began.
+    Initial = 1,
+}
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,118 +50,147 @@ pub(super) enum Outcome {
     Interrupted,
 }
 
+/// How much may be worked on at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Jobs of all clusters together.
+    pub(super) total: usize,
+    /// Jobs of one cluster; by default half of all when there are other clusters: one that hangs must not stop the rest.
+    pub(super) per_cluster: Option<usize>,
+    /// How often a job of one cluster may begin.
+    pub(super) rate: Option<Rate>,
+}
+
 /// The keys of all attached clusters.
 #[derive(Debug)]
 pub(super) struct Queue<K> {
-    limit: usize,
-    /// How many places one of several clusters may use: one that hangs must not stop all others.
-    per_cluster: usize,
+    limits: Limits,
     running: usize,
     next_slot: u64,
-    clusters: BTreeMap<Slot, Lane<K>>,
-    ring: VecDeque<Slot>,
+    clusters: HashMap<Slot, Keys<K>>,
+    /// Who waits for a turn in each lane.
+    turns: [Turns; 2],
+    lives_in_a_row: u32,
 }
 
-/// The keys of one cluster.
-#[derive(Debug)]
-struct Lane<K> {
-    keys: HashMap<K, State>,
-    ready: VecDeque<K>,
-    delayed: BTreeMap<(Instant, u64), K>,
-    failures: HashMap<K, u32>,
-    sequence: u64,
-    running: usize,
-    paused: bool,
-    in_ring: bool,
+// === impl Lane ===
+
+impl Lane {
+    const ALL: [Self; 2] = [Self::Live, Self::Initial];
 }
 
-#[derive(Clone, Copy, Debug)]
-enum State {
-    Delayed((Instant, u64)),
-    Ready,
-    Running { again: bool },
+// === impl Limits ===
+
+impl Limits {
+    /// At most `total` jobs at a time.
+    pub(super) const fn new(total: usize) -> Self {
+        Self {
+            total,
+            per_cluster: None,
+            rate: None,
+        }
+    }
+
+    /// How many jobs one of `clusters` clusters may have.
+    fn of_one(&self, clusters: usize) -> usize {
+        match self.per_cluster {
+            Some(limit) => limit,
+            None if clusters == 1 => self.total,
+            None => self.total.div_ceil(2),
+        }
+    }
 }
 
 // === impl Queue ===
 
 impl<K: Clone + Eq + Hash> Queue<K> {
-    /// At most `limit` keys are worked on at a time.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self {
-            limit,
-            per_cluster: limit.div_ceil(2),
+            limits,
             running: 0,
             next_slot: 0,
-            clusters: BTreeMap::new(),
-            ring: VecDeque::new(),
+            clusters: HashMap::new(),
+            turns: Default::default(),
+            lives_in_a_row: 0,
         }
     }
 
-    /// Adds a cluster.
-    pub(super) fn attach(&mut self) -> Slot {
+    /// Sets the limits; the rate holds for clusters that are added from now on.
+    pub(super) fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Adds a cluster, which gets `weight` turns for each one of a cluster of weight 1.
+    pub(super) fn attach(&mut self, weight: NonZeroU32) -> Slot {
         let slot = Slot(self.next_slot);
         self.next_slot += 1;
-        self.clusters.insert(slot, Lane::new());
+        self.clusters
+            .insert(slot, Keys::new(weight, self.limits.rate));
+        self.share_places();
         slot
     }
 
     /// Removes a cluster with everything that waits in it; its running jobs still count until they are finished.
     pub(super) fn detach(&mut self, slot: Slot) {
-        self.clusters.remove(&slot);
-        self.ring.retain(|other| *other != slot);
+        if let Some(keys) = self.clusters.remove(&slot) {
+            for lane in Lane::ALL {
+                self.turns[lane as usize].leave(slot, keys.place(lane));
+            }
+        }
+        self.share_places();
     }
 
     /// Hands out nothing of a cluster while it is paused.
-    pub(super) fn pause(&mut self, slot: Slot, paused: bool) {
-        if let Some(lane) = self.clusters.get_mut(&slot) {
-            lane.paused = paused;
+    pub(super) fn pause(&mut self, slot: Slot, paused: bool, now: Instant) {
+        if let Some(keys) = self.clusters.get_mut(&slot) {
+            keys.paused = paused;
         }
-        self.enter_ring(slot);
+        self.stand(slot, Some(now));
     }
 
-    /// Asks for a key at once; that overtakes a delay.
-    pub(super) fn add(&mut self, slot: Slot, key: K) {
-        if let Some(lane) = self.clusters.get_mut(&slot) {
-            lane.add(key);
+    /// Asks for a key at once; that overtakes a delay, and in the live lane the initial one.
+    pub(super) fn add(&mut self, slot: Slot, key: K, lane: Lane, now: Instant) {
+        if let Some(keys) = self.clusters.get_mut(&slot) {
+            keys.add(key, lane);
         }
-        self.enter_ring(slot);
+        self.stand(slot, Some(now));
     }
 
-    /// Makes the keys ready whose delay has passed, and says when the next one of the cluster will be.
+    /// Asks for a key after `delay`, if it is not asked for earlier.
+    pub(super) fn add_after(&mut self, slot: Slot, key: K, delay: Duration, now: Instant) {
+        if delay.is_zero() {
+            self.add(slot, key, Lane::Live, now);
+        } else if let Some(keys) = self.clusters.get_mut(&slot) {
+            keys.delay(key, now + delay);
+        }
+    }
+
+    /// Makes ready what is due in a cluster, and says when to ask again.
     pub(super) fn expire(&mut self, slot: Slot, now: Instant) -> Option<Instant> {
-        let lane = self.clusters.get_mut(&slot)?;
-        while let Some(entry) = lane.delayed.first_entry() {
-            if entry.key().0 > now {
-                break;
-            }
-            let key = entry.remove();
-            lane.keys.insert(key.clone(), State::Ready);
-            lane.ready.push_back(key);
-        }
-        let next = lane.delayed.first_key_value().map(|((at, _), _)| *at);
-        self.enter_ring(slot);
+        let keys = self.clusters.get_mut(&slot)?;
+        keys.expire(now);
+        let next = keys.due(now);
+        self.stand(slot, Some(now));
         next
     }
 
-    /// The next key to work on, if one is ready and the limit permits.
-    pub(super) fn pop(&mut self) -> Option<(Slot, K)> {
-        while self.running < self.limit {
-            let slot = self.ring.pop_front()?;
-            let Some(lane) = self.clusters.get_mut(&slot) else {
+    /// The next key to work on, if one is ready and the limits permit.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<(Slot, K)> {
+        while self.running < self.limits.total {
+            let lane = self.next_lane()?;
+            let (slot, pass) = self.turns[lane as usize].next()?;
+            let Some(keys) = self.clusters.get_mut(&slot) else {
                 continue;
             };
-            lane.in_ring = false;
-            if lane.paused {
-                continue;
-            }
-            let Some(key) = lane.ready.pop_front() else {
+            let Some(key) = keys.take(lane, pass, now) else {
                 continue;
             };
-            lane.keys
-                .insert(key.clone(), State::Running { again: false });
-            lane.running += 1;
             self.running += 1;
-            self.enter_ring(slot);
+            self.lives_in_a_row = match lane {
+                Lane::Live => self.lives_in_a_row.saturating_add(1),
+                Lane::Initial => 0,
+            };
+            self.stand(slot, Some(now));
             return Some((slot, key));
         }
         None
@@ -156,91 +199,50 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     /// A job has ended.
     pub(super) fn finish(&mut self, slot: Slot, key: K, outcome: Outcome, now: Instant) {
         self.running = self.running.saturating_sub(1);
-        if let Some(lane) = self.clusters.get_mut(&slot) {
-            lane.running = lane.running.saturating_sub(1);
-            lane.finish(key, outcome, now);
+        if let Some(keys) = self.clusters.get_mut(&slot) {
+            keys.finish(key, outcome, now);
         }
-        self.enter_ring(slot);
+        self.stand(slot, Some(now));
     }
 
-    fn enter_ring(&mut self, slot: Slot) {
-        let alone = self.clusters.len() == 1;
-        if let Some(lane) = self.clusters.get_mut(&slot)
-            && !lane.in_ring
-            && !lane.paused
-            && (alone || lane.running < self.per_cluster)
-            && !lane.ready.is_empty()
-        {
-            lane.in_ring = true;
-            self.ring.push_back(slot);
-        }
+    /// Whether nothing waits, neither for a turn nor for its time, and nothing runs.
+    #[cfg(test)]
+    fn is_idle(&self) -> bool {
+        self.running == 0 && self.clusters.values().all(Keys::is_empty)
     }
-}
 
-// === impl Lane ===
+    fn next_lane(&self) -> Option<Lane> {
+        let [live, initial] = [Lane::Live, Lane::Initial].map(|lane| &self.turns[lane as usize]);
+        let waits_long = !initial.is_empty() && self.lives_in_a_row >= PATIENCE;
+        if !live.is_empty() && !waits_long {
+            return Some(Lane::Live);
+        }
+        (!initial.is_empty()).then_some(Lane::Initial)
+    }
 
-impl<K: Clone + Eq + Hash> Lane<K> {
-    fn new() -> Self {
-        Self {
-            keys: HashMap::new(),
-            ready: VecDeque::new(),
-            delayed: BTreeMap::new(),
-            failures: HashMap::new(),
-            sequence: 0,
-            running: 0,
-            paused: false,
-            in_ring: false,
+    /// How many places a cluster may use depends on whether it is alone.
+    fn share_places(&mut self) {
+        if self.clusters.len() <= 2 {
+            let slots: Vec<_> = self.clusters.keys().copied().collect();
+            slots.into_iter().for_each(|slot| self.stand(slot, None));
         }
     }
 
-    fn add(&mut self, key: K) {
-        match self.keys.get_mut(&key) {
-            Some(State::Ready) => return,
-            Some(State::Running { again }) => {
-                *again = true;
-                return;
-            }
-            Some(State::Delayed(at)) => {
-                let at = *at;
-                self.delayed.remove(&at);
-            }
-            None => {}
-        }
-        self.keys.insert(key.clone(), State::Ready);
-        self.ready.push_back(key);
-    }
-
-    fn finish(&mut self, key: K, outcome: Outcome, now: Instant) {
-        let Some(State::Running { again }) = self.keys.remove(&key) else {
+    /// Lets a cluster wait for its turns, or not, as its state says; without a time its rate is not looked at.
+    fn stand(&mut self, slot: Slot, now: Option<Instant>) {
+        let limit = self.limits.of_one(self.clusters.len());
+        let Some(keys) = self.clusters.get_mut(&slot) else {
             return;
         };
-        let delay = match outcome {
-            Outcome::Done => {
-                self.failures.remove(&key);
-                None
+        let may = keys.may_run(limit, now);
+        for lane in Lane::ALL {
+            let wanted = may && keys.has_ready(lane);
+            let turns = &mut self.turns[lane as usize];
+            match (wanted, keys.place(lane).is_some()) {
+                (true, false) => keys.enter(lane, |pass| turns.enter(slot, pass)),
+                (false, true) => turns.leave(slot, keys.leave(lane)),
+                _ => {}
             }
-            Outcome::Requeue(after) => {
-                self.failures.remove(&key);
-                Some(after)
-            }
-            Outcome::Failed => {
-                let failures = self.failures.entry(key.clone()).or_insert(0);
-                let delay = exponential(FIRST_RETRY, LONGEST_RETRY, *failures);
-                *failures = failures.saturating_add(1);
-                Some(delay)
-            }
-            Outcome::Interrupted => Some(Duration::ZERO),
-        };
-        match delay {
-            _ if again => self.add(key),
-            Some(Duration::ZERO) => self.add(key),
-            Some(delay) => {
-                let at = (now + delay, self.sequence);
-                self.sequence += 1;
-                self.keys.insert(key.clone(), State::Delayed(at));
-                self.delayed.insert(at, key);
-            }
-            None => {}
         }
     }
 }

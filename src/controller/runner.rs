@@ -1,88 +1,218 @@
 //! The work of one controller on one cluster, from engage to drained.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
-
-use futures_util::{FutureExt, StreamExt};
-use kube::{
-    Api,
-    runtime::{reflector::ObjectRef, watcher},
+use std::{
+    collections::HashMap,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
 };
+
+use futures_util::future::join_all;
 use tokio::{task::JoinSet, time::Instant};
-use tracing::Instrument;
 
 use super::{
-    Shared,
-    action::Action,
-    context::Context,
-    informer::{Cache, Informer, Watched},
+    Requests, Spec,
     queue::Outcome,
-    scheduler::{Attached, Job},
+    reconcile,
+    scheduler::Attached,
+    source::{Cache, Target, lane},
 };
 use crate::{
-    backoff::is_gone,
     engage::Engagement,
-    error::{BoxError, Report, Result, panic_message},
-    problems::Whose,
+    error::{Error, Result},
+    informer::{Indexes, Key, ObjectEvent, Objects, Subscription, Watched, subscribe},
 };
+
+/// What the reconciles of one engagement have in common.
+pub(super) struct Work<K: Watched, S> {
+    pub(super) spec: Arc<Spec<K, S>>,
+    pub(super) engagement: Engagement,
+    pub(super) objects: Objects<K>,
+    pub(super) deleted: Arc<Deleted<K>>,
+    pub(super) caches: Arc<[Cache]>,
+}
+
+/// The last states of objects whose deletion was not reconciled yet.
+pub(super) struct Deleted<K>(Mutex<HashMap<Key, Arc<K>>>);
 
 /// Runs until the engagement is cancelled and every reconcile of it has ended.
 pub(super) async fn run<K: Watched, S: Clone + Send + Sync + 'static>(
-    shared: Arc<Shared<K, S>>,
+    spec: Arc<Spec<K, S>>,
     engagement: Engagement,
 ) -> Result<()> {
-    let informer = Informer::new(shared.dyntype.clone());
-    let cache = informer.cache();
-    let api = Api::all_with(engagement.client(), &shared.dyntype);
-    let mut changes = informer.run(api);
-    let mut queue = shared.scheduler.attach();
+    if !(spec.clusters)(engagement.cluster()) {
+        engagement.cancelled().await;
+        return Ok(());
+    }
+    let weight = (spec.weight)(engagement.cluster());
+    let mut queue = spec.scheduler.attach(engagement.name().clone(), weight);
+    // Nothing begins before everything is known that a reconciler may look up.
+    queue.pause(true);
+    let (work, subscriptions) = attach(&spec, &engagement, &queue)?;
+    let work = Arc::new(work);
     let mut reconciles = JoinSet::new();
-    let mut paused = false;
-    let guard = engagement.guard().clone();
-
-    loop {
-        let due = queue.expire();
-        tokio::select! {
-            biased;
-            () = engagement.cancelled() => break,
-            () = wait_for_turn(&guard, paused) => {
-                paused = guard.check().is_err();
-                queue.pause(paused);
-            }
-            Some(_) = reconciles.join_next() => {}
-            Some(job) = queue.next() => {
-                if guard.check().is_err() {
-                    paused = true;
-                    queue.pause(true);
-                    job.finish(Outcome::Interrupted);
-                } else {
-                    start(&shared, &engagement, &cache, job, &mut reconciles);
-                }
-            }
-            Some(change) = changes.next() => match change {
-                Ok(keys) => queue.add(keys),
-                Err(error) => report_watch(&shared, &engagement, &error),
-            },
-            () = sleep_until(due) => {}
+    tokio::select! {
+        biased;
+        () = engagement.cancelled() => {}
+        started = start(&spec, &engagement) => {
+            started?;
+            serve(&work, &mut queue, subscriptions, &mut reconciles).await;
         }
     }
-    drain(queue, reconciles).await;
+    // What waits is dropped; what runs ends by itself, or when the engagement's guard ends it.
+    drop(queue);
+    while reconciles.join_next().await.is_some() {}
+    if let Some(hook) = &spec.on_disengage {
+        let requests = Requests::new(spec.scheduler.clone());
+        hook(engagement.name().clone(), requests).await;
+    }
     Ok(())
 }
 
-/// Drops what waits, and waits for what runs: reconciles end by themselves, or when the engagement's guard ends them.
-async fn drain<K: Watched>(queue: Attached<ObjectRef<K>>, mut reconciles: JoinSet<()>) {
-    drop(queue);
-    while reconciles.join_next().await.is_some() {}
+/// Calls the hook of an engagement.
+async fn start<K: Watched, S>(spec: &Spec<K, S>, engagement: &Engagement) -> Result<()> {
+    let Some(hook) = &spec.on_engage else {
+        return Ok(());
+    };
+    let requests = Requests::new(spec.scheduler.clone());
+    let result = hook(engagement.clone(), requests).await;
+    result.map_err(|source| Error::User {
+        part: "on_engage".into(),
+        source,
+    })
 }
 
-/// Completes when work is no longer permitted, or, while paused, when it is again.
-async fn wait_for_turn(guard: &crate::guard::Guard, paused: bool) {
-    if !paused {
-        guard.stopped().await;
-    } else if guard.permitted().await.is_err() {
+/// Hands out jobs until the engagement is cancelled.
+async fn serve<K: Watched, S: Clone + Send + Sync + 'static>(
+    work: &Arc<Work<K, S>>,
+    queue: &mut Attached<Key>,
+    mut subscriptions: Vec<Subscription>,
+    reconciles: &mut JoinSet<()>,
+) {
+    let engagement = &work.engagement;
+    let guard = engagement.guard();
+    let mut cancelled = pin!(engagement.cancelled());
+    let mut stopped = false;
+    {
+        let mut synced = pin!(join_all(subscriptions.iter_mut().map(Subscription::synced)));
+        tokio::select! {
+            biased;
+            () = &mut cancelled => return,
+            _ = &mut synced => queue.pause(false),
+        }
+    }
+    let mut due = queue.expire();
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut cancelled => return,
+            () = turn(engagement, stopped) => {
+                stopped = !may_work(engagement);
+                queue.pause(stopped);
+            }
+            Some(_) = reconciles.join_next() => due = queue.expire(),
+            job = queue.next() => match job {
+                Some(job) if guard.check().is_ok() => {
+                    reconciles.spawn(reconcile::tracked(work.clone(), job));
+                    if work.spec.limits.rate.is_some() {
+                        due = queue.expire();
+                    }
+                }
+                Some(job) => {
+                    stopped = true;
+                    queue.pause(true);
+                    job.finish(Outcome::Interrupted);
+                }
+                None => due = queue.expire(),
+            },
+            () = sleep_until(due) => due = queue.expire(),
+        }
+    }
+}
+
+/// Begins to watch everything that the controller wants to know of a cluster.
+fn attach<K: Watched, S: Clone + Send + Sync + 'static>(
+    spec: &Arc<Spec<K, S>>,
+    engagement: &Engagement,
+    queue: &Attached<Key>,
+) -> Result<(Work<K, S>, Vec<Subscription>)> {
+    let indexes = Arc::new(Indexes::new(&spec.indexes));
+    let deleted = Arc::new(Deleted::default());
+    let follow = follow(spec, queue, indexes.clone(), deleted.clone());
+    let (objects, subscription) = subscribe(engagement, &spec.watch, &spec.name, follow);
+    let objects = objects.with_indexes(indexes);
+    let mut subscriptions = vec![subscription];
+    let mut caches = vec![Cache::new(objects.clone(), false)];
+    let target = Target {
+        controller: &spec.name,
+        engagement,
+        requests: queue.requests(),
+        objects: &objects,
+    };
+    for source in &spec.sources {
+        let attachment = source.attach(&target)?;
+        subscriptions.push(attachment.subscription);
+        caches.push(attachment.objects);
+    }
+    let work = Work {
+        spec: spec.clone(),
+        engagement: engagement.clone(),
+        objects,
+        deleted,
+        caches: caches.into(),
+    };
+    Ok((work, subscriptions))
+}
+
+/// Follows the objects that are reconciled.
+fn follow<K: Watched, S: Send + Sync + 'static>(
+    spec: &Arc<Spec<K, S>>,
+    queue: &Attached<Key>,
+    indexes: Arc<Indexes<K>>,
+    deleted: Arc<Deleted<K>>,
+) -> impl FnMut(&[ObjectEvent<K>]) + Send + 'static {
+    let (requests, watch) = (queue.requests().clone(), spec.watch.clone());
+    move |events| {
+        // One call for each run of events of the same urgency.
+        for run in events.chunk_by(|a, b| lane(a) == lane(b)) {
+            let keys = run.iter().filter_map(|event| {
+                indexes.take_in(event);
+                let key = Key::of(&**event.object());
+                if !watch.passes(event) {
+                    return None;
+                }
+                match event {
+                    ObjectEvent::Deleted { object } => deleted.insert(key.clone(), object.clone()),
+                    _ => deleted.remove(&key),
+                }
+                Some(key)
+            });
+            let keys: Vec<_> = keys.collect();
+            if let Some(first) = run.first() {
+                requests.add(keys, lane(first));
+            }
+        }
+    }
+}
+
+fn may_work(engagement: &Engagement) -> bool {
+    engagement.guard().check().is_ok() && engagement.health().check().is_ok()
+}
+
+/// Completes when work must stop, or, when it has, when it may go on.
+async fn turn(engagement: &Engagement, stopped: bool) {
+    let (guard, health) = (engagement.guard(), engagement.health());
+    if !stopped {
+        tokio::select! {
+            _ = guard.stopped() => {}
+            () = health.unreachable() => {}
+        }
+        return;
+    }
+    if guard.permitted().await.is_err() {
         // Over for good: the cancellation follows.
         std::future::pending::<()>().await;
     }
+    health.reachable().await;
 }
 
 async fn sleep_until(due: Option<Instant>) {
@@ -92,131 +222,28 @@ async fn sleep_until(due: Option<Instant>) {
     }
 }
 
-fn start<K: Watched, S: Clone + Send + Sync + 'static>(
-    shared: &Arc<Shared<K, S>>,
-    engagement: &Engagement,
-    cache: &Cache<K>,
-    job: Job<ObjectRef<K>>,
-    reconciles: &mut JoinSet<()>,
-) {
-    let Some(key) = job.key().cloned() else {
-        return;
-    };
-    let span = tracing::info_span!(
-        "reconcile",
-        controller = %shared.name,
-        controllerGroup = %K::group(&shared.dyntype),
-        controllerKind = %K::kind(&shared.dyntype),
-        reconcileID = %uuid::Builder::from_random_bytes(fastrand::u128(..).to_le_bytes()).into_uuid(),
-        cluster = %engagement.name(),
-    );
-    let tracked = engagement.clone();
-    let (shared, cache, engagement) = (shared.clone(), cache.clone(), engagement.clone());
-    let work = async move {
-        let object = cache.get(&key);
-        let deleted = object.is_none();
-        let context = Context {
-            last_known: cache.last_known(&key),
-            object,
-            key: key.clone(),
-            state: shared.state.clone(),
-            engagement: engagement.clone(),
-        };
-        let outcome = reconcile(&shared, &engagement, context).await;
-        if deleted && matches!(outcome, Outcome::Done) {
-            cache.forget(&key);
-        }
-        job.finish(outcome);
-    };
-    // Tracked as a whole: the job is over when the reconcile is, not when its task is aborted.
-    let work = tracked.track(work.instrument(span));
-    reconciles.spawn(work);
-}
+// === impl Deleted ===
 
-async fn reconcile<K: Watched, S: Clone + Send + Sync + 'static>(
-    shared: &Shared<K, S>,
-    engagement: &Engagement,
-    context: Context<K, S>,
-) -> Outcome {
-    let key = context.key().clone();
-    let (name, ns) = (&key.name, key.namespace.as_deref().unwrap_or_default());
-    // The call itself can panic, before there is a future.
-    let work = AssertUnwindSafe(async { (shared.reconcile)(context).await }).catch_unwind();
-    match engagement.guard().run(work).await {
-        Ok(Ok(Ok(action))) => done(action),
-        Ok(Ok(Err(error))) => {
-            tracing::error!(ns, name, error = %chain(&error), "Reconciler error");
-            Outcome::Failed
-        }
-        Ok(Err(panic)) => {
-            tracing::error!(ns, name, error = %panic_message(&*panic), "Reconciler panicked");
-            Outcome::Failed
-        }
-        Err(refusal) => {
-            tracing::debug!(ns, name, %refusal, "reconcile dropped");
-            Outcome::Interrupted
-        }
+impl<K> Deleted<K> {
+    pub(super) fn get(&self, key: &Key) -> Option<Arc<K>> {
+        self.lock().get(key).cloned()
+    }
+
+    pub(super) fn remove(&self, key: &Key) {
+        self.lock().remove(key);
+    }
+
+    fn insert(&self, key: Key, object: Arc<K>) {
+        self.lock().insert(key, object);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<K>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn done(action: Action) -> Outcome {
-    match action.requeue_after() {
-        Some(after) => Outcome::Requeue(after),
-        None => Outcome::Done,
+impl<K> Default for Deleted<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
     }
-}
-
-fn report_watch<K: Watched, S>(
-    shared: &Shared<K, S>,
-    engagement: &Engagement,
-    error: &watcher::Error,
-) {
-    let text = Report(error).to_string();
-    let (controller, kind) = (shared.name.clone(), K::kind(&shared.dyntype).into_owned());
-    let cluster = engagement.name();
-    if engagement.is_cancelled() {
-        return;
-    }
-    if is_gone(error) {
-        tracing::debug!(controller, kind, %cluster, error = text, "the watch is listed anew");
-        return;
-    }
-    let cause = cause(error);
-    let words = cause.clone();
-    let say = move |whose: &Whose| {
-        let error = match whose {
-            Whose::Others(_) => &words,
-            _ => &text,
-        };
-        tracing::warn!(
-            controller,
-            kind,
-            cluster = whose.cluster(),
-            clusters = whose.clusters(),
-            error,
-            "the watch fails and is retried"
-        );
-    };
-    shared.problems.meet(Some(cluster), cause, say);
-}
-
-/// What makes the failure of a watch the same as that of another cluster's: its words may name the cluster.
-fn cause(error: &watcher::Error) -> String {
-    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
-    let status = match error {
-        WatchError(status) => status,
-        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => match error {
-            kube::Error::Api(status) => status,
-            kube::Error::Service(_) | kube::Error::HyperError(_) => return "no answer".into(),
-            _ => return Report(error).to_string(),
-        },
-        _ => return Report(error).to_string(),
-    };
-    format!("{} {}", status.code, status.reason)
-}
-
-/// The whole chain of an error of unknown type, in one line.
-fn chain(error: &BoxError) -> String {
-    let error: &(dyn std::error::Error + 'static) = &**error;
-    Report(error).to_string()
 }

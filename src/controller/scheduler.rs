@@ -3,7 +3,9 @@
 use std::{
     collections::HashMap,
     hash::Hash,
+    num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
@@ -11,7 +13,8 @@ use tokio::{
     time::Instant,
 };
 
-use super::queue::{Outcome, Queue, Slot};
+use super::queue::{Lane, Limits, Outcome, Queue, Slot};
+use crate::cluster::ClusterName;
 
 /// The queue of one controller, shared by its clusters.
 #[derive(Debug)]
@@ -22,15 +25,31 @@ pub(super) struct Scheduler<K: Clone + Eq + Hash> {
 #[derive(Debug)]
 struct Shared<K: Clone + Eq + Hash> {
     queue: Queue<K>,
-    clusters: HashMap<Slot, UnboundedSender<Job<K>>>,
+    clusters: HashMap<Slot, UnboundedSender<Message<K>>>,
+    names: HashMap<ClusterName, Slot>,
+}
+
+/// What a cluster's runner is told.
+#[derive(Debug)]
+enum Message<K: Clone + Eq + Hash> {
+    Job(Job<K>),
+    /// The time at which something is due may be earlier than before.
+    LookAgain,
 }
 
 /// One cluster's side of the queue; dropping it detaches the cluster.
 #[derive(Debug)]
 pub(super) struct Attached<K: Clone + Eq + Hash> {
+    name: ClusterName,
+    requests: Requester<K>,
+    messages: UnboundedReceiver<Message<K>>,
+}
+
+/// Puts keys into the queue of one attachment of a cluster; has no effect after that has ended.
+#[derive(Debug)]
+pub(super) struct Requester<K: Clone + Eq + Hash> {
     scheduler: Scheduler<K>,
     slot: Slot,
-    jobs: UnboundedReceiver<Job<K>>,
 }
 
 /// A key to work on; dropped without an outcome, it has failed.
@@ -44,41 +63,60 @@ pub(super) struct Job<K: Clone + Eq + Hash> {
 // === impl Scheduler ===
 
 impl<K: Clone + Eq + Hash> Scheduler<K> {
-    /// At most `limit` jobs are out at a time.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self {
             shared: Arc::new(Mutex::new(Shared {
-                queue: Queue::new(limit),
+                queue: Queue::new(limits),
                 clusters: HashMap::new(),
+                names: HashMap::new(),
             })),
         }
     }
 
     /// Adds a cluster.
-    pub(super) fn attach(&self) -> Attached<K> {
-        let (sender, jobs) = unbounded_channel();
+    pub(super) fn attach(&self, name: ClusterName, weight: NonZeroU32) -> Attached<K> {
+        let (sender, messages) = unbounded_channel();
         let mut shared = self.lock();
-        let slot = shared.queue.attach();
+        let slot = shared.queue.attach(weight);
         shared.clusters.insert(slot, sender);
+        shared.names.insert(name.clone(), slot);
         drop(shared);
         Attached {
-            scheduler: self.clone(),
-            slot,
-            jobs,
+            name,
+            requests: Requester {
+                scheduler: self.clone(),
+                slot,
+            },
+            messages,
         }
     }
 
+    /// Sets how much may be worked on at a time; before the first cluster is attached.
+    pub(super) fn limit(&self, limits: Limits) {
+        self.change(|queue, _| queue.limit(limits));
+    }
+
+    /// The present attachment of a cluster.
+    pub(super) fn attached(&self, cluster: &ClusterName) -> Option<Requester<K>> {
+        let slot = *self.lock().names.get(cluster)?;
+        Some(Requester {
+            scheduler: self.clone(),
+            slot,
+        })
+    }
+
     /// Changes the queue, then hands out what may run.
-    fn change<T>(&self, act: impl FnOnce(&mut Queue<K>) -> T) -> T {
+    fn change<T>(&self, act: impl FnOnce(&mut Queue<K>, Instant) -> T) -> T {
+        let now = Instant::now();
         let mut shared = self.lock();
-        let result = act(&mut shared.queue);
+        let result = act(&mut shared.queue, now);
         let mut refused = Vec::new();
-        while let Some((slot, key)) = shared.queue.pop() {
-            let job = Job {
+        while let Some((slot, key)) = shared.queue.pop(now) {
+            let job = Message::Job(Job {
                 scheduler: self.clone(),
                 slot,
                 key: Some(key),
-            };
+            });
             match shared.clusters.get(&slot) {
                 Some(sender) => refused.extend(sender.send(job).err().map(|error| error.0)),
                 None => refused.push(job),
@@ -104,46 +142,83 @@ impl<K: Clone + Eq + Hash> Clone for Scheduler<K> {
     }
 }
 
-// === impl Attached ===
+// === impl Requester ===
 
-impl<K: Clone + Eq + Hash> Attached<K> {
+impl<K: Clone + Eq + Hash> Requester<K> {
     /// Asks for keys at once.
-    pub(super) fn add(&self, keys: impl IntoIterator<Item = K>) {
-        self.scheduler.change(|queue| {
+    pub(super) fn add(&self, keys: impl IntoIterator<Item = K>, lane: Lane) {
+        self.scheduler.change(|queue, now| {
             for key in keys {
-                queue.add(self.slot, key);
+                queue.add(self.slot, key, lane, now);
             }
         });
     }
 
-    /// Makes ready what is due, and says when the next key will be.
-    pub(super) fn expire(&self) -> Option<Instant> {
+    /// Asks for a key after `delay`, if it is not asked for earlier.
+    pub(super) fn add_after(&self, key: K, delay: Duration) {
         self.scheduler
-            .change(|queue| queue.expire(self.slot, Instant::now()))
+            .change(|queue, now| queue.add_after(self.slot, key, delay, now));
+        if let Some(sender) = self.scheduler.lock().clusters.get(&self.slot) {
+            // Without a receiver there is nobody to wake.
+            let _ = sender.send(Message::LookAgain);
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Clone for Requester<K> {
+    fn clone(&self) -> Self {
+        Self {
+            scheduler: self.scheduler.clone(),
+            slot: self.slot,
+        }
+    }
+}
+
+// === impl Attached ===
+
+impl<K: Clone + Eq + Hash> Attached<K> {
+    /// Where keys of this attachment can be asked for.
+    pub(super) fn requests(&self) -> &Requester<K> {
+        &self.requests
+    }
+
+    /// Makes ready what is due, and says when to ask again.
+    pub(super) fn expire(&self) -> Option<Instant> {
+        let slot = self.requests.slot;
+        let scheduler = &self.requests.scheduler;
+        scheduler.change(|queue, now| queue.expire(slot, now))
     }
 
     /// Gets no jobs while paused.
     pub(super) fn pause(&self, paused: bool) {
-        self.scheduler
-            .change(|queue| queue.pause(self.slot, paused));
+        let slot = self.requests.slot;
+        let scheduler = &self.requests.scheduler;
+        scheduler.change(|queue, now| queue.pause(slot, paused, now));
     }
 
-    /// The next job; cancel-safe.
+    /// The next job, or `None` when the time of the next [`expire`](Self::expire) may have changed; cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Job<K>> {
-        self.jobs.recv().await
+        match self.messages.recv().await {
+            Some(Message::Job(job)) => Some(job),
+            Some(Message::LookAgain) | None => None,
+        }
     }
 }
 
 impl<K: Clone + Eq + Hash> Drop for Attached<K> {
     fn drop(&mut self) {
-        // Both under one lock, so that no job is handed out in between.
-        let mut shared = self.scheduler.lock();
-        shared.clusters.remove(&self.slot);
-        shared.queue.detach(self.slot);
+        let slot = self.requests.slot;
+        // All under one lock, so that no job is handed out in between.
+        let mut shared = self.requests.scheduler.lock();
+        shared.clusters.remove(&slot);
+        if shared.names.get(&self.name) == Some(&slot) {
+            shared.names.remove(&self.name);
+        }
+        shared.queue.detach(slot);
         drop(shared);
         // Jobs that were handed out and not begun free their places.
-        while let Ok(job) = self.jobs.try_recv() {
-            drop(job);
+        while let Ok(message) = self.messages.try_recv() {
+            drop(message);
         }
     }
 }
@@ -165,7 +240,7 @@ impl<K: Clone + Eq + Hash> Job<K> {
         if let Some(key) = self.key.take() {
             let slot = self.slot;
             self.scheduler
-                .change(|queue| queue.finish(slot, key, outcome, Instant::now()));
+                .change(|queue, now| queue.finish(slot, key, outcome, now));
         }
     }
 }
@@ -180,11 +255,15 @@ impl<K: Clone + Eq + Hash> Drop for Job<K> {
 mod tests {
     use super::*;
 
+    fn attach(scheduler: &Scheduler<u32>) -> Attached<u32> {
+        scheduler.attach("zoo".parse().unwrap(), NonZeroU32::MIN)
+    }
+
     #[tokio::test]
     async fn a_dropped_job_frees_its_place_and_is_tried_again() {
-        let scheduler = Scheduler::new(1);
-        let mut cluster = scheduler.attach();
-        cluster.add([1, 2]);
+        let scheduler = Scheduler::new(Limits::new(1));
+        let mut cluster = attach(&scheduler);
+        cluster.requests().add([1, 2], Lane::Live);
         drop(cluster.next().await);
         let second = cluster.next().await.unwrap();
         assert_eq!(second.key(), Some(&2));
@@ -197,14 +276,14 @@ mod tests {
 
     #[tokio::test]
     async fn clusters_that_leave_while_others_finish_stop_nobody() {
-        let scheduler = Scheduler::new(1);
-        let mut stays = scheduler.attach();
-        stays.add([1]);
+        let scheduler = Scheduler::new(Limits::new(1));
+        let mut stays = attach(&scheduler);
+        stays.requests().add([1], Lane::Live);
         let mut job = stays.next().await;
         for round in 0..1_000 {
-            let leaves = scheduler.attach();
-            leaves.add([2]);
-            stays.add([round + 3]);
+            let leaves = attach(&scheduler);
+            leaves.requests().add([2], Lane::Live);
+            stays.requests().add([round + 3], Lane::Live);
             let ended = tokio::task::spawn_blocking(move || drop(leaves));
             drop(job.take());
             ended.await.unwrap();
@@ -214,11 +293,34 @@ mod tests {
 
     #[tokio::test]
     async fn a_cluster_that_leaves_frees_the_places_of_its_jobs() {
-        let scheduler = Scheduler::new(1);
-        let (leaving, mut other) = (scheduler.attach(), scheduler.attach());
-        leaving.add([1]);
-        other.add([2]);
+        let scheduler = Scheduler::new(Limits::new(1));
+        let (leaving, mut other) = (attach(&scheduler), attach(&scheduler));
+        leaving.requests().add([1], Lane::Live);
+        other.requests().add([2], Lane::Live);
         drop(leaving);
         assert_eq!(other.next().await.unwrap().key(), Some(&2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_by_name_reach_the_present_attachment_only() {
+        let scheduler = Scheduler::new(Limits::new(1));
+        let (zoo, first) = ("zoo".parse().unwrap(), attach(&scheduler));
+        let old = scheduler.attached(&zoo).unwrap();
+        let mut second = attach(&scheduler);
+        drop(first);
+        old.add([1], Lane::Live);
+        old.add_after(2, Duration::from_secs(1));
+        scheduler
+            .attached(&zoo)
+            .unwrap()
+            .add_after(3, Duration::from_secs(1));
+        assert!(second.next().await.is_none(), "woken");
+        let due = second.expire().unwrap();
+        tokio::time::sleep_until(due).await;
+        assert_eq!(second.expire(), None);
+        let job = second.next().await.unwrap();
+        assert_eq!(job.key(), Some(&3));
+        drop(second);
+        assert!(scheduler.attached(&zoo).is_none());
     }
 }

@@ -12,7 +12,11 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tower::service_fn;
 
 use super::{Guard, NotOwnerReason, upgrade};
-use crate::{bounded, error::BoxError};
+use crate::{
+    bounded,
+    error::{BoxError, Report},
+    health::Health,
+};
 
 /// A client like `base` that asks `guard` before every request.
 ///
@@ -20,21 +24,43 @@ use crate::{bounded, error::BoxError};
 /// connections are cut then. Reads and open watches end with the engagement. A refusal arrives as
 /// [`KubeError::Service`] around [`NotOwner`](super::NotOwner). Retries inside `base` cannot outlive the permission: they
 /// are part of what is given up.
-pub(crate) fn fenced_client(base: Client, guard: Guard) -> Client {
+///
+/// What becomes of requests is noted in `health`; while the cluster is unreachable they are refused with
+/// [`Unreachable`](crate::health::Unreachable).
+pub(crate) fn fenced_client(base: Client, guard: Guard, health: Health) -> Client {
     let namespace = base.default_namespace().to_owned();
-    let service = service_fn(move |request| send(base.clone(), guard.clone(), request));
+    let service = service_fn(move |request| {
+        let (base, guard, health) = (base.clone(), guard.clone(), health.clone());
+        async move { send(&base, guard, &health, request).await }
+    });
     Client::new(service, namespace)
 }
 
+/// Sends one request and notes what becomes of it.
+async fn noted(
+    base: &Client,
+    health: &Health,
+    request: Request<Body>,
+) -> Result<Response<Body>, BoxError> {
+    health.check()?;
+    let answer = bounded::send(base, request).await;
+    match &answer {
+        Ok(response) => health.answered(response.status()),
+        Err(error) => health.failed(Report(&**error).to_string()),
+    }
+    answer
+}
+
 async fn send(
-    base: Client,
+    base: &Client,
     guard: Guard,
+    health: &Health,
     request: Request<Body>,
 ) -> Result<Response<CutBody>, BoxError> {
     let response = if is_write(&request) {
-        guard.check()?;
+        guard.check_write()?;
         let write = guard.begin_write();
-        let response = guard.run(bounded::send(&base, request)).await??;
+        let response = guard.run(noted(base, health, request)).await??;
         let response = upgrade::guarded(response, &guard).await?;
         write.answered();
         response
@@ -42,7 +68,7 @@ async fn send(
         tokio::select! {
             biased;
             () = guard.scope.ended.cancelled() => return Err(guard.refusal(NotOwnerReason::Ended).into()),
-            response = bounded::send(&base, request) => response?,
+            response = noted(base, health, request) => response?,
         }
     };
     Ok(response.map(|inner| CutBody {

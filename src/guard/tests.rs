@@ -4,6 +4,7 @@ use tower::service_fn;
 
 use super::*;
 use crate::clock::TokioClock;
+use crate::health::Health;
 
 fn name() -> ClusterName {
     "zoo".parse().unwrap()
@@ -87,7 +88,7 @@ async fn a_pause_ends_with_a_renewal_and_a_revocation_never_does() {
 #[tokio::test(start_paused = true)]
 async fn a_write_is_refused_after_the_deadline_and_a_read_is_not() {
     let (guard, _) = permitted();
-    let client = fenced_client(slow_client(Duration::ZERO), guard.clone());
+    let client = fenced_client(slow_client(Duration::ZERO), guard.clone(), Health::new());
     assert!(client.send(request("PUT")).await.is_ok());
     tokio::time::advance(Duration::from_secs(10)).await;
     let refused = client.send(request("PUT")).await;
@@ -101,7 +102,7 @@ async fn a_write_is_refused_after_the_deadline_and_a_read_is_not() {
 #[tokio::test(start_paused = true)]
 async fn an_upgrade_counts_as_a_write() {
     let (guard, _) = permitted();
-    let client = fenced_client(slow_client(Duration::ZERO), guard);
+    let client = fenced_client(slow_client(Duration::ZERO), guard, Health::new());
     tokio::time::advance(Duration::from_secs(10)).await;
     let mut exec = request("GET");
     exec.headers_mut()
@@ -112,7 +113,11 @@ async fn an_upgrade_counts_as_a_write() {
 #[tokio::test(start_paused = true)]
 async fn a_write_in_flight_is_given_up_at_the_deadline_and_remembered() {
     let (guard, clock) = permitted();
-    let client = fenced_client(slow_client(Duration::from_secs(60)), guard.clone());
+    let client = fenced_client(
+        slow_client(Duration::from_secs(60)),
+        guard.clone(),
+        Health::new(),
+    );
     assert_eq!(guard.last_unanswered_write(), None);
     let result = client.send(request("PATCH")).await;
     assert_eq!(reason(result), Some(NotOwnerReason::DeadlinePassed));
@@ -122,7 +127,11 @@ async fn a_write_in_flight_is_given_up_at_the_deadline_and_remembered() {
 #[tokio::test(start_paused = true)]
 async fn a_dropped_write_counts_as_unanswered() {
     let (guard, clock) = permitted();
-    let client = fenced_client(slow_client(Duration::from_secs(5)), guard.clone());
+    let client = fenced_client(
+        slow_client(Duration::from_secs(5)),
+        guard.clone(),
+        Health::new(),
+    );
     let write = client.send(request("POST"));
     let gave_up = tokio::time::timeout(Duration::from_secs(1), write).await;
     assert!(gave_up.is_err());

@@ -13,18 +13,19 @@ use futures_util::FutureExt;
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{AbortOnDrop, died};
+use super::{AbortOnDrop, Parts, connection, died};
 use crate::{
     backoff::Backoff,
     cluster::{Cluster, ClusterName},
-    engage::{ClusterAware, Engagement},
+    engage::{ClusterAware, Engagement, Surroundings},
     error::{Error, Report, Result, panic_message},
     guard::Guard,
-    loads::Loads,
-    problems::{Problems, Whose},
+    health::Health,
+    problems::Whose,
     provider::{ClusterProvider, ClusterRef},
     sharding::PeerId,
 };
@@ -34,6 +35,9 @@ const CONNECTING: usize = 32;
 
 /// A connection that takes longer than this is slow.
 const SLOW: Duration = Duration::from_secs(2);
+
+/// A connection that has lasted so long was a good one.
+const SETTLED: Duration = Duration::from_secs(60);
 
 /// Timeouts of engagements.
 #[derive(Clone, Copy, Debug)]
@@ -55,12 +59,11 @@ pub(super) struct Engagements {
 
 struct Common {
     provider: Arc<dyn ClusterProvider>,
-    parts: Vec<Arc<dyn ClusterAware>>,
+    parts: Parts,
     peer: String,
     rules: Rules,
     connecting: Semaphore,
-    problems: Problems,
-    loads: Loads,
+    surroundings: Surroundings,
 }
 
 // === impl Engagements ===
@@ -68,10 +71,10 @@ struct Common {
 impl Engagements {
     pub(super) fn new(
         provider: Arc<dyn ClusterProvider>,
-        parts: Vec<Arc<dyn ClusterAware>>,
+        parts: Parts,
         peer: Option<PeerId>,
         rules: Rules,
-        loads: Loads,
+        surroundings: Surroundings,
     ) -> Self {
         let common = Common {
             provider,
@@ -79,8 +82,7 @@ impl Engagements {
             peer: peer.map_or_else(String::new, |peer| peer.to_string()),
             rules,
             connecting: Semaphore::new(CONNECTING),
-            problems: Problems::default(),
-            loads,
+            surroundings,
         };
         Self {
             common: Arc::new(common),
@@ -122,9 +124,10 @@ impl Engagements {
         let stop = CancellationToken::new();
         self.running.insert(name.clone(), stop.clone());
         let (common, shown) = (self.common.clone(), shown.subscribe());
+        let health = common.surroundings.owned.assigned(&name);
         self.tasks.spawn(async move {
             // A task of its own, so that the name comes back even after a panic.
-            let task = tokio::spawn(work(common, name.clone(), shown, guard, stop));
+            let task = tokio::spawn(work(common, name.clone(), shown, guard, health, stop));
             if let Err(error) = (&mut AbortOnDrop(task).0).await {
                 tracing::error!(cluster = %name, "{}", died("the engagement", error));
             }
@@ -147,6 +150,7 @@ impl Engagements {
         match self.tasks.join_next().await {
             Some(Ok(name)) => {
                 self.running.remove(&name);
+                self.common.surroundings.owned.released(&name);
                 Some(name)
             }
             Some(Err(_)) | None => None,
@@ -168,10 +172,12 @@ async fn work(
     name: ClusterName,
     mut shown: watch::Receiver<ClusterRef>,
     guard: Guard,
+    health: Health,
     stop: CancellationToken,
 ) {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
     while !stop.is_cancelled() {
+        health.connecting();
         let cluster_ref = shown.borrow_and_update().clone();
         let connected = tokio::select! {
             () = stop.cancelled() => break,
@@ -179,29 +185,49 @@ async fn work(
         };
         match connected {
             Ok(cluster) => {
-                backoff.reset();
-                let engagement = Engagement::new(cluster, guard.engagement(), common.loads.clone());
-                engaged(&common, &engagement, cluster_ref, &mut shown, &stop).await;
+                health.connected();
+                let begun = Instant::now();
+                let surroundings = &common.surroundings;
+                let base = cluster.clone();
+                let engagement =
+                    Engagement::new(cluster, guard.engagement(), health.clone(), surroundings);
+                surroundings.owned.engaged(&engagement);
+                let worn_out =
+                    engaged(&common, &engagement, &base, cluster_ref, &mut shown, &stop).await;
+                surroundings.owned.disengaged(&name);
+                if begun.elapsed() >= SETTLED || !worn_out {
+                    backoff.reset();
+                }
+                if worn_out {
+                    pause(backoff.next(), &stop).await;
+                }
             }
             Err(error) => {
-                let pause = backoff.next();
+                let retry_in = backoff.next();
+                health.not_connected(Report(&error).to_string());
                 let (cause, text) = (cause(&error), Report(&error).to_string());
                 let shared = cause.clone();
                 common
+                    .surroundings
                     .problems
                     .meet(Some(&name), cause, move |whose| match whose {
                         Whose::Others(_) => tracing::warn!(
                             clusters = whose.clusters(),
                             "the same of other clusters: {shared}"
                         ),
-                        _ => tracing::warn!(cluster = whose.cluster(), retry_in = ?pause, "{text}"),
+                        _ => tracing::warn!(cluster = whose.cluster(), ?retry_in, "{text}"),
                     });
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = tokio::time::sleep(pause) => {}
-                }
+                pause(retry_in, &stop).await;
             }
         }
+    }
+}
+
+/// Waits before the next attempt.
+async fn pause(pause: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(pause) => {}
     }
 }
 
@@ -244,22 +270,30 @@ fn cause(error: &Error) -> String {
     }
 }
 
-/// One engagement: every part in a task of its own, until the cluster is drained or connected to anew.
+/// One engagement: every part in a task of its own, until the cluster is drained or connected to anew; says whether the
+/// connection `base` itself was the reason.
 async fn engaged(
     common: &Common,
     engagement: &Engagement,
+    base: &Cluster,
     cluster_ref: ClusterRef,
     shown: &mut watch::Receiver<ClusterRef>,
     stop: &CancellationToken,
-) {
+) -> bool {
     let name = engagement.name();
     tracing::info!(cluster = %name, peer = %common.peer, "synchronization start");
     let mut parts = JoinSet::new();
-    for part in &common.parts {
+    for part in common.parts.of(name) {
         parts.spawn(supervise(part.clone(), engagement.clone()));
     }
+    let mut worn_out = false;
     tokio::select! {
         () = stop.cancelled() => {}
+        () = connection::probe(base.client().clone(), engagement.health()) => {}
+        reason = connection::worn_out(base, engagement.health()) => {
+            worn_out = true;
+            tracing::warn!(cluster = %name, "connecting anew: {reason}");
+        }
         () = reconnect_needed(shown, &cluster_ref) => {
             tracing::info!(cluster = %name, "connecting anew: the cluster's source has changed");
         }
@@ -281,6 +315,7 @@ async fn engaged(
         tracing::error!(cluster = %name, "work that was dropped still runs: a reconcile blocks its thread");
     }
     tracing::info!(cluster = %name, peer = %common.peer, "synchronization stop");
+    worn_out
 }
 
 /// Completes when the provider shows another fingerprint; other labels alone interrupt nothing.

@@ -11,6 +11,7 @@ use kube::{Client, Config, client::Body};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::*;
+use crate::health::Health;
 use crate::{
     clock::{Clock, Moment, TokioClock},
     guard::{FencingToken, NotOwner, NotOwnerReason, fenced_client},
@@ -111,7 +112,7 @@ impl Call {
         let guard = Guard::new("zoo".parse().unwrap(), clock.clone());
         guard.permit(clock.now() + 10 * SECOND, FencingToken(7));
         let engaged = guard.engagement();
-        let client = fenced_client(echo.client(), engaged.clone());
+        let client = fenced_client(echo.client(), engaged.clone(), Health::new());
         Self {
             echo,
             guard: engaged,
@@ -243,7 +244,7 @@ async fn a_caller_that_goes_away_closes_it() {
     tokio::time::sleep(SECOND).await;
     assert_eq!(call.echo.closed(), 1);
     // One that never takes the connection over, too.
-    let client = fenced_client(call.echo.client(), call.guard.clone());
+    let client = fenced_client(call.echo.client(), call.guard.clone(), Health::new());
     drop(client.send(exec()).await.unwrap());
     tokio::time::sleep(SECOND).await;
     assert_eq!(call.echo.closed(), 2);
@@ -253,7 +254,7 @@ async fn a_caller_that_goes_away_closes_it() {
 async fn an_upgrade_without_permission_is_not_sent() {
     let (echo, clock) = (Echo::default(), Arc::new(TokioClock::new()));
     let guard = Guard::new("zoo".parse().unwrap(), clock);
-    let client = fenced_client(echo.client(), guard);
+    let client = fenced_client(echo.client(), guard, Health::new());
     let Err(kube::Error::Service(error)) = client.send(exec()).await else {
         panic!("not refused")
     };
@@ -276,7 +277,7 @@ async fn connections_of_kubes_own_client_are_cut_too() {
     let uri = format!("http://{address}").parse().unwrap();
     let base = Client::try_from(Config::new(uri)).unwrap();
     let guard = Guard::unfenced("zoo".parse().unwrap());
-    let mut connection = upgraded(&fenced_client(base, guard.clone())).await;
+    let mut connection = upgraded(&fenced_client(base, guard.clone(), Health::new())).await;
     exchange(&mut connection, "hello").await;
     guard.revoke();
     let closed = tokio::time::timeout(10 * SECOND, connection.read(&mut [0; 16])).await;

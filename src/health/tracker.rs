@@ -1,0 +1,247 @@
+//! What is known of a cluster's health; pure.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{ClusterHealth, HealthState};
+
+/// So many failures in a row over so long a time make a cluster unreachable: a restart of its API server does not.
+const FAILURES: u32 = 5;
+const DOUBT: Duration = Duration::from_secs(15);
+
+/// How many failures in a row are worth mentioning.
+const MENTIONED: u32 = 3;
+
+/// How long a cluster is asked often after it has failed first.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is known of one cluster.
+#[derive(Debug)]
+pub(super) struct Tracker {
+    connection: Connection,
+    failing: Option<Failing>,
+    unreachable: bool,
+    problems: BTreeMap<String, String>,
+    state: HealthState,
+    since: Instant,
+}
+
+#[derive(Debug)]
+enum Connection {
+    Sought,
+    Failed(String),
+    Made,
+}
+
+/// Requests that fail, without a success in between.
+#[derive(Debug)]
+struct Failing {
+    first: Instant,
+    count: u32,
+    reason: String,
+}
+
+// === impl Tracker ===
+
+impl Tracker {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            connection: Connection::Sought,
+            failing: None,
+            unreachable: false,
+            problems: BTreeMap::new(),
+            state: HealthState::Connecting,
+            since: now,
+        }
+    }
+
+    pub(super) fn connecting(&mut self, now: Instant) {
+        // That it could not be connected to is true until it is.
+        if matches!(self.connection, Connection::Made) {
+            self.connection = Connection::Sought;
+        }
+        self.failing = None;
+        self.unreachable = false;
+        self.problems.clear();
+        self.settle(now);
+    }
+
+    pub(super) fn not_connected(&mut self, reason: String, now: Instant) {
+        self.connection = Connection::Failed(reason);
+        self.settle(now);
+    }
+
+    pub(super) fn connected(&mut self, now: Instant) {
+        self.connection = Connection::Made;
+        self.settle(now);
+    }
+
+    /// Whether an answer is news.
+    pub(super) fn answered_needed(&self) -> bool {
+        self.failing.is_some()
+    }
+
+    pub(super) fn answered(&mut self, now: Instant) {
+        self.failing = None;
+        self.unreachable = false;
+        self.settle(now);
+    }
+
+    pub(super) fn failed(&mut self, reason: String, now: Instant) {
+        let failing = self.failing.get_or_insert_with(|| Failing {
+            first: now,
+            count: 0,
+            reason: String::new(),
+        });
+        failing.count = failing.count.saturating_add(1);
+        failing.reason = reason;
+        if failing.count >= FAILURES && now.duration_since(failing.first) >= DOUBT {
+            self.unreachable = true;
+        }
+        self.settle(now);
+    }
+
+    pub(super) fn problem(&mut self, what: String, reason: String, now: Instant) {
+        self.problems.insert(what, reason);
+        self.settle(now);
+    }
+
+    pub(super) fn has_problem(&self, what: &str) -> bool {
+        self.problems.contains_key(what)
+    }
+
+    pub(super) fn solved(&mut self, what: &str, now: Instant) {
+        self.problems.remove(what);
+        self.settle(now);
+    }
+
+    pub(super) fn is_unreachable(&self) -> bool {
+        self.unreachable
+    }
+
+    /// How long to wait before the next probe of a cluster that is in doubt; `random` is from 0 to 1.
+    pub(super) fn probe_after(&self, now: Instant, random: f64) -> Duration {
+        let first = self.failing.as_ref().map_or(now, |failing| failing.first);
+        if now.duration_since(first) < PATIENCE {
+            Duration::from_secs(3).mul_f64(1.0 + random / 2.0)
+        } else {
+            Duration::from_secs(12).mul_f64(1.0 + random * 2.0 / 3.0)
+        }
+    }
+
+    pub(super) fn health(&self) -> ClusterHealth {
+        ClusterHealth {
+            state: self.state,
+            reason: self.reason(),
+            since: self.since,
+        }
+    }
+
+    fn reason(&self) -> Option<String> {
+        if let Connection::Failed(reason) = &self.connection {
+            return Some(reason.clone());
+        }
+        let failing = self.failing.as_ref();
+        let failing = failing.filter(|failing| failing.count >= MENTIONED || self.unreachable);
+        if let Some(failing) = failing {
+            return Some(failing.reason.clone());
+        }
+        let problems: Vec<_> = self.problems.values().map(String::as_str).collect();
+        (!problems.is_empty()).then(|| problems.join("; "))
+    }
+
+    fn settle(&mut self, now: Instant) {
+        let state = match self.connection {
+            Connection::Failed(_) => HealthState::Unreachable,
+            Connection::Sought => HealthState::Connecting,
+            Connection::Made if self.unreachable => HealthState::Unreachable,
+            Connection::Made if self.reason().is_some() => HealthState::Degraded,
+            Connection::Made => HealthState::Healthy,
+        };
+        if state != self.state {
+            self.state = state;
+            self.since = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use HealthState::{Connecting, Degraded, Healthy, Unreachable};
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_short_outage_is_not_the_end_and_a_long_one_is() {
+        let start = Instant::now();
+        let mut tracker = Tracker::new(start);
+        assert_eq!(tracker.health().state, Connecting);
+        tracker.connected(start);
+        for second in 0..15 {
+            tracker.failed("refused".into(), start + seconds(second));
+            let expected = if second < 2 { Healthy } else { Degraded };
+            assert_eq!(tracker.health().state, expected, "{second} s");
+        }
+        tracker.failed("refused".into(), start + seconds(15));
+        assert!(tracker.is_unreachable());
+        let health = tracker.health();
+        assert_eq!(
+            (health.state, health.since),
+            (Unreachable, start + seconds(15))
+        );
+        assert_eq!(health.reason.as_deref(), Some("refused"));
+        tracker.answered(start + seconds(40));
+        assert_eq!(tracker.health().state, Healthy);
+        assert_eq!(tracker.health().since, start + seconds(40));
+    }
+
+    #[test]
+    fn few_failures_over_a_long_time_are_not_enough() {
+        let start = Instant::now();
+        let mut tracker = Tracker::new(start);
+        for attempt in 0..4 {
+            tracker.failed("no answer".into(), start + seconds(60 * attempt));
+        }
+        assert!(!tracker.is_unreachable());
+        tracker.failed("no answer".into(), start + seconds(300));
+        assert!(tracker.is_unreachable());
+    }
+
+    #[test]
+    fn probes_become_rare() {
+        let start = Instant::now();
+        let mut tracker = Tracker::new(start);
+        tracker.failed("refused".into(), start);
+        for random in [0.0, 1.0] {
+            assert!(tracker.probe_after(start + seconds(59), random) < seconds(5));
+            let late = tracker.probe_after(start + seconds(60), random);
+            assert!((seconds(12)..=seconds(20)).contains(&late));
+        }
+    }
+
+    #[test]
+    fn a_kind_that_cannot_be_watched_is_a_problem_until_it_can() {
+        let start = Instant::now();
+        let mut tracker = Tracker::new(start);
+        tracker.connected(start);
+        tracker.problem("pods".into(), "watch pods: forbidden".into(), start);
+        tracker.answered(start);
+        assert_eq!(tracker.health().state, Degraded);
+        assert_eq!(
+            tracker.health().reason.as_deref(),
+            Some("watch pods: forbidden")
+        );
+        tracker.solved("pods", start);
+        assert_eq!(tracker.health().state, Healthy);
+        tracker.not_connected("no such Secret".into(), start);
+        assert_eq!(tracker.health().state, Unreachable);
+        tracker.connecting(start);
+        assert_eq!(tracker.health().state, Unreachable, "until it is connected");
+        tracker.connected(start);
+        assert_eq!(tracker.health().state, Healthy);
+    }
+}

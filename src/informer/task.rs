@@ -1,0 +1,264 @@
+//! The task of one informer.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use kube::runtime::watcher;
+use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
+
+use super::{
+    ObjectEvent, Watch, Watched,
+    changes::{Changes, Shown},
+    source::Source,
+};
+use crate::{
+    backoff::is_gone,
+    engage::Engagement,
+    error::{Report, panic_message},
+    problems::Whose,
+};
+
+/// How many objects of a list are told at once.
+const BATCH: usize = 256;
+
+/// Someone who is told of changes.
+pub(super) struct Handler<K> {
+    pub(super) id: u64,
+    /// What logs call it.
+    pub(super) user: Arc<str>,
+    pub(super) call: Box<dyn FnMut(&[ObjectEvent<K>]) + Send>,
+    /// Completed when a first list was told to its end.
+    pub(super) told: Option<oneshot::Sender<()>>,
+}
+
+pub(super) enum Command<K> {
+    Attach(Handler<K>),
+    Detach(u64),
+}
+
+struct Informer<K: Watched> {
+    engagement: Engagement,
+    dyntype: K::DynamicType,
+    changes: Changes<K>,
+    handlers: Vec<Handler<K>>,
+    /// What a list has shown and nobody was told of yet.
+    batch: Vec<ObjectEvent<K>>,
+}
+
+/// Runs for ever; dropped, it has ended.
+pub(super) async fn run<K: Watched>(
+    engagement: Engagement,
+    watch: Watch<K>,
+    changes: Changes<K>,
+    mut commands: UnboundedReceiver<Command<K>>,
+) {
+    let dyntype = watch.dyntype().clone();
+    let (client, health) = (engagement.client(), engagement.health().clone());
+    let mut source = Source::new(client, health, watch);
+    let mut informer = Informer {
+        engagement,
+        dyntype,
+        changes,
+        handlers: Vec::new(),
+        batch: Vec::new(),
+    };
+    loop {
+        tokio::select! {
+            biased;
+            Some(command) = commands.recv() => informer.obey(command),
+            event = source.next() => match event {
+                Ok(shown) => informer.take_in(shown),
+                Err(error) => informer.report(&error),
+            }
+        }
+    }
+}
+
+// === impl Informer ===
+
+impl<K: Watched> Informer<K> {
+    fn obey(&mut self, command: Command<K>) {
+        match command {
+            Command::Attach(mut handler) => {
+                self.flush();
+                let objects = self.changes.objects().list().into_iter();
+                let known = objects.map(|object| ObjectEvent::Created {
+                    object,
+                    initial: true,
+                });
+                let known: Vec<_> = known.collect();
+                for part in known.chunks(BATCH) {
+                    handler.tell(part);
+                }
+                if self.changes.is_listed() {
+                    handler.complete();
+                }
+                self.handlers.push(handler);
+            }
+            Command::Detach(id) => self.handlers.retain(|handler| handler.id != id),
+        }
+    }
+
+    fn take_in(&mut self, shown: Shown<K>) {
+        let waits = matches!(shown, watcher::Event::InitApply(_));
+        let works = matches!(
+            shown,
+            watcher::Event::InitDone | watcher::Event::Apply(_) | watcher::Event::Delete(_)
+        );
+        let taken = catch_unwind(AssertUnwindSafe(|| self.changes.take_in(shown)));
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(panic) => {
+                let (cluster, message) = (self.engagement.name(), panic_message(&*panic));
+                tracing::error!(%cluster, kind = %K::kind(&self.dyntype), error = message, "the transformation of an object panicked: the object is left out");
+                return;
+            }
+        };
+        if let Some((key, error)) = taken.invalid {
+            self.report_invalid(&key, error);
+        }
+        if works {
+            let problem = self.problem();
+            self.engagement.health().solved(&problem);
+        }
+        self.batch.extend(taken.event);
+        if !waits || self.batch.len() >= BATCH {
+            self.flush();
+        }
+        if let Some(gone) = taken.gone {
+            self.batch = gone;
+            self.flush();
+            self.handlers.iter_mut().for_each(Handler::complete);
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        for handler in &mut self.handlers {
+            handler.tell(&self.batch);
+        }
+        self.batch.clear();
+    }
+
+    /// What the cluster's health calls a problem of this watch.
+    fn problem(&self) -> String {
+        let (plural, group) = (K::plural(&self.dyntype), K::group(&self.dyntype));
+        let dot = if group.is_empty() { "" } else { "." };
+        format!("{plural}{dot}{group}")
+    }
+
+    fn users(&self) -> String {
+        let users: Vec<_> = self.handlers.iter().map(|handler| &*handler.user).collect();
+        users.join(", ")
+    }
+
+    fn report_invalid(&self, key: &super::Key, error: String) {
+        let (kind, cluster) = (K::kind(&self.dyntype).into_owned(), self.engagement.name());
+        let (controller, object) = (self.users(), key.to_string());
+        let cause = format!("{kind} {cluster} {object}: {error}");
+        self.engagement.problems().meet(Some(cluster), cause, move |whose| {
+            tracing::warn!(
+                controller,
+                kind,
+                cluster = whose.cluster(),
+                object,
+                error,
+                "an object cannot be decoded and is left out: correct it, or the type that the controller watches"
+            );
+        });
+    }
+
+    fn report(&self, error: &watcher::Error) {
+        if self.engagement.is_cancelled() {
+            return;
+        }
+        let (kind, cluster) = (K::kind(&self.dyntype).into_owned(), self.engagement.name());
+        let text = Report(error).to_string();
+        if is_gone(error) {
+            tracing::debug!(kind, %cluster, error = text, "the watch is listed anew");
+            return;
+        }
+        let (cause, advice) = cause(error);
+        let problem = self.problem();
+        self.engagement
+            .health()
+            .problem(problem.clone(), format!("watch {problem}: {text}"));
+        let (controller, words) = (self.users(), cause.clone());
+        let say = move |whose: &Whose| {
+            let error = match whose {
+                Whose::Others(_) => &words,
+                _ => &text,
+            };
+            tracing::warn!(
+                controller,
+                kind,
+                cluster = whose.cluster(),
+                clusters = whose.clusters(),
+                error,
+                advice,
+                "the watch fails and is retried"
+            );
+        };
+        // The same trouble with another kind is another problem; without an answer it is one.
+        let cause = if cause == NO_ANSWER {
+            cause
+        } else {
+            format!("{problem} {cause}")
+        };
+        self.engagement.problems().meet(Some(cluster), cause, say);
+    }
+}
+
+const NO_ANSWER: &str = "no answer";
+
+/// What makes the failure of a watch the same as that of another cluster's, whose words may name the cluster; and what
+/// to do about it.
+fn cause(error: &watcher::Error) -> (String, Option<&'static str>) {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    let other = || (Report(error).to_string(), None);
+    let status = match error {
+        WatchError(status) => status,
+        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => match error {
+            kube::Error::Api(status) => status,
+            kube::Error::Service(_) | kube::Error::HyperError(_) => {
+                return (NO_ANSWER.into(), None);
+            }
+            _ => return other(),
+        },
+        _ => return other(),
+    };
+    let advice = match status.code {
+        403 => Some("allow this program's account in that cluster to list and watch the kind"),
+        404 => Some(
+            "the cluster does not have the kind: install its definition, or leave the cluster out",
+        ),
+        _ => None,
+    };
+    (format!("{} {}", status.code, status.reason), advice)
+}
+
+// === impl Handler ===
+
+impl<K> Handler<K> {
+    fn tell(&mut self, events: &[ObjectEvent<K>]) {
+        let call = AssertUnwindSafe(|| (self.call)(events));
+        if let Err(panic) = catch_unwind(call) {
+            tracing::error!(
+                controller = %self.user,
+                error = panic_message(&*panic),
+                "a predicate or a mapping panicked: what it was told of is not reconciled"
+            );
+        }
+    }
+
+    fn complete(&mut self) {
+        if let Some(told) = self.told.take() {
+            // Nobody waits for it any more.
+            let _ = told.send(());
+        }
+    }
+}
