@@ -36,6 +36,34 @@ impl Backoff {
         full.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
+    /// That of a watch; see [`patient`].
+    pub(crate) const fn of_watch() -> Self {
+        Self::new(Duration::from_millis(200), Duration::from_millis(4_500))
+    }
+
+    /// How long to wait after an event of a watch before it is asked for the next one.
+    pub(crate) fn after<K>(
+        &mut self,
+        event: &watcher::Result<watcher::Event<K>>,
+    ) -> Option<Duration> {
+        match event {
+            Err(error) => {
+                if is_gone(error) {
+                    self.reset();
+                }
+                Some(match is_refused(error) {
+                    true => self.next_up_to(Duration::from_secs(15)),
+                    false => self.next(),
+                })
+            }
+            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => None,
+            Ok(_) => {
+                self.reset();
+                None
+            }
+        }
+    }
+
     /// An attempt succeeded.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
@@ -62,29 +90,13 @@ where
     K: Send,
     W: Stream<Item = watcher::Result<watcher::Event<K>>> + Send,
 {
-    let backoff = Backoff::new(Duration::from_millis(200), Duration::from_millis(4_500));
-    let start = (Box::pin(watch), backoff, None);
+    let start = (Box::pin(watch), Backoff::of_watch(), None);
     stream::unfold(start, |(mut watch, mut backoff, pause)| async move {
         if let Some(pause) = pause {
             tokio::time::sleep(pause).await;
         }
         let event = watch.next().await?;
-        let pause = match &event {
-            Err(error) => {
-                if is_gone(error) {
-                    backoff.reset();
-                }
-                Some(match is_refused(error) {
-                    true => backoff.next_up_to(Duration::from_secs(15)),
-                    false => backoff.next(),
-                })
-            }
-            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => None,
-            Ok(_) => {
-                backoff.reset();
-                None
-            }
-        };
+        let pause = backoff.after(&event);
         Some((event, (watch, backoff, pause)))
     })
 }

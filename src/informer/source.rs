@@ -8,9 +8,10 @@ use kube::{
     core::DeserializeGuard,
     runtime::watcher::{self, watcher},
 };
+use tokio::time::Instant;
 
 use super::{Watch, Watched, changes::Shown};
-use crate::{backoff::patient, health::Health};
+use crate::{backoff::Backoff, health::Health};
 
 /// How long a list by a watch may show nothing before it counts as not supported.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -22,7 +23,9 @@ pub(super) struct Source<K: Watched> {
     watch: Watch<K>,
     /// Decodes object by object: slower, but one bad object is one error.
     guarded: bool,
-    failed: bool,
+    backoff: Backoff,
+    /// Until when nothing is asked for.
+    paused: Option<Instant>,
     listing: bool,
     events: BoxStream<'static, watcher::Result<Shown<K>>>,
 }
@@ -37,7 +40,8 @@ impl<K: Watched> Source<K> {
             health,
             watch,
             guarded: false,
-            failed: false,
+            backoff: Backoff::of_watch(),
+            paused: None,
             listing: true,
             events,
         }
@@ -46,10 +50,7 @@ impl<K: Watched> Source<K> {
     /// The next event; cancel-safe.
     pub(super) async fn next(&mut self) -> watcher::Result<Shown<K>> {
         loop {
-            if self.failed {
-                // While the cluster is unreachable one probe asks for all.
-                self.health.reachable().await;
-            }
+            self.pause().await;
             let silent = self.listing && self.watch.is_streaming();
             let next = if silent {
                 let Ok(next) = tokio::time::timeout(SILENCE, self.events.next()).await else {
@@ -67,7 +68,6 @@ impl<K: Watched> Source<K> {
             };
             match &event {
                 Ok(event) => {
-                    self.failed = false;
                     self.listing = match event {
                         watcher::Event::Init | watcher::Event::InitApply(_) => true,
                         _ => false,
@@ -82,9 +82,28 @@ impl<K: Watched> Source<K> {
                     self.list_plainly("the server refuses it");
                     continue;
                 }
-                Err(_) => self.failed = true,
+                Err(_) => {}
             }
+            let pause = self.backoff.after(&event);
+            self.paused = pause.map(|pause| Instant::now() + pause);
             return event;
+        }
+    }
+
+    /// Waits after a failure; cancel-safe.
+    async fn pause(&mut self) {
+        while let Some(end) = self.paused {
+            if self.health.check().is_ok() {
+                tokio::time::sleep_until(end).await;
+                if self.health.check().is_ok() {
+                    self.paused = None;
+                }
+            } else {
+                // One probe asks for all; when it is answered, not all come at the same moment.
+                self.health.reachable().await;
+                let spread = Duration::from_millis(fastrand::u64(..300));
+                self.paused = Some(Instant::now() + spread);
+            }
         }
     }
 
@@ -108,13 +127,13 @@ fn open<K: Watched>(
     let (client, config, dyntype) = (client.clone(), watch.config(), watch.dyntype());
     if guarded {
         let api = Api::<DeserializeGuard<K>>::all_with(client, dyntype);
-        let events = patient(watcher(api, config));
+        let events = watcher(api, config);
         events
             .map(|event| Ok(shown(event?, |object| object.0)))
             .boxed()
     } else {
         let api = Api::<K>::all_with(client, dyntype);
-        let events = patient(watcher(api, config));
+        let events = watcher(api, config);
         events.map(|event| Ok(shown(event?, Ok))).boxed()
     }
 }

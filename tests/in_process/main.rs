@@ -3,16 +3,22 @@
 //! Nothing here waits for real: an hour of renewals takes a moment, and every run sees the same times.
 
 mod blocking;
+mod broken_clusters;
 mod controllers;
 mod dead_connections;
+mod ends;
 mod engagements;
 mod fleet;
 mod hidden_retries;
+mod hooks;
+mod kinds;
 mod loads;
+mod local;
 mod namespaces;
 mod outages;
 mod ownership;
 mod requests;
 mod soak;
+mod trouble;
 mod watchdog;
 mod watches;

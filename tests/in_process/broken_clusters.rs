@@ -1,0 +1,225 @@
+//! Clusters that do not answer, and the many that do.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use kube_sandbox::{Fault, Rule};
+use multicluster::{Controller, HealthState, OwnedClusters, informer::Watched};
+use tokio::time::Instant;
+
+use crate::{
+    fleet::Replica,
+    local::{Member, SECOND, Seen, config_map, run, until},
+};
+
+/// How long the client waits for an answer to begin.
+const REQUEST: Duration = Duration::from_secs(60);
+
+/// Three controllers with a kind each, so that a cluster could be asked three times as often.
+fn start(members: &BTreeMap<String, Member>, seen: &Seen) -> (Replica, OwnedClusters) {
+    fn other<K: Watched<DynamicType: Default>>(name: &str) -> Controller<K> {
+        Seen::default().controller(name)
+    }
+    let members = members.iter().map(|(name, member)| (name.as_str(), member));
+    let members: Vec<_> = members.collect();
+    run(&members, |manager| {
+        manager
+            .with(seen.controller::<ConfigMap>("maps"))
+            .with(other::<Secret>("secrets"))
+            .with(other::<Service>("services"))
+    })
+}
+
+async fn members(good: usize, broken: &[(&str, Fault)]) -> BTreeMap<String, Member> {
+    let mut members = BTreeMap::new();
+    for place in 0..good {
+        let member = Member::new();
+        member.create(&config_map("first")).await;
+        members.insert(format!("good-{place}"), member);
+    }
+    for (name, fault) in broken {
+        let member = Member::new();
+        member.create(&config_map("first")).await;
+        member.faults.add(Rule::new(fault.clone()));
+        members.insert((*name).to_owned(), member);
+    }
+    members
+}
+
+/// When each object was reconciled first, from the start of the run.
+fn schedule(seen: &Seen, start: Instant) -> BTreeMap<String, Duration> {
+    let mut first = BTreeMap::new();
+    for (at, what) in seen.timed() {
+        first.entry(what).or_insert(at - start);
+    }
+    first
+}
+
+/// W2, W19, W20: a cluster that hangs, one that answers 500 and one that refuses delay nobody, and are asked seldom.
+#[tokio::test(start_paused = true)]
+async fn three_broken_clusters_of_a_hundred_delay_nobody_and_are_asked_seldom() {
+    let broken = [
+        ("hangs", Fault::Hang),
+        ("fails", Fault::Status(500)),
+        ("refuses", Fault::Disconnect),
+    ];
+    let without = {
+        let members = members(97, &[]).await;
+        let (seen, start_of_run) = (Seen::default(), Instant::now());
+        let (replica, _) = start(&members, &seen);
+        until(30 * SECOND, "all work", || seen.timed().len() >= 97).await;
+        drop(replica);
+        schedule(&seen, start_of_run)
+    };
+    let members = members(97, &broken).await;
+    let (seen, start_of_run) = (Seen::default(), Instant::now());
+    let (_replica, owned) = start(&members, &seen);
+    until(30 * SECOND, "all others work", || seen.timed().len() >= 97).await;
+    let with = schedule(&seen, start_of_run);
+    assert!(with.keys().eq(without.keys()));
+    for (what, at) in &with {
+        let late = at.saturating_sub(without[what]);
+        assert!(late <= SECOND, "{what} is {late:?} late");
+    }
+
+    // Live changes in between are as quick as ever.
+    tokio::time::sleep((start_of_run + 2 * REQUEST).duration_since(Instant::now())).await;
+    seen.take();
+    let begun = Instant::now();
+    for place in 0..97 {
+        members[&format!("good-{place}")]
+            .create(&config_map("second"))
+            .await;
+    }
+    until(SECOND, "changes", || seen.timed().len() >= 97).await;
+    assert!(begun.elapsed() < SECOND);
+
+    let health = owned.health();
+    for (name, _) in &broken {
+        let member = &members[*name];
+        member.faults.forget_calls();
+        assert_ne!(health[*name].state, HealthState::Healthy, "{name}");
+    }
+    assert_eq!(health["fails"].state, HealthState::Unreachable);
+    assert_eq!(health["refuses"].state, HealthState::Unreachable);
+    assert!(health["fails"].reason.as_deref().unwrap().contains("500"));
+    assert_eq!(health["good-0"].state, HealthState::Healthy);
+    let minutes = 10;
+    tokio::time::sleep(minutes * 60 * SECOND).await;
+    for (name, _) in &broken {
+        let calls = members[*name].faults.calls().len();
+        assert!(calls > 0, "{name} is asked now and then");
+        assert!(
+            calls < 6 * minutes as usize,
+            "{name}: {calls} requests in {minutes} minutes"
+        );
+    }
+    assert_eq!(owned.health()["hangs"].state, HealthState::Unreachable);
+
+    // All of them come back.
+    seen.take();
+    for (name, _) in &broken {
+        members[*name].faults.clear();
+    }
+    until(25 * SECOND, "the three are back", || {
+        let done = schedule(&seen, start_of_run);
+        broken
+            .iter()
+            .all(|(name, _)| done.contains_key(&format!("{name}/first")))
+    })
+    .await;
+    until(20 * SECOND, "all are healthy", || {
+        let health = owned.health();
+        health
+            .values()
+            .all(|health| health.state == HealthState::Healthy)
+    })
+    .await;
+}
+
+/// A restart of an API server is over before anybody stops asking.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_is_away_for_a_moment_is_found_within_5_s() {
+    let member = Member::new();
+    let seen = Seen::default();
+    let (_replica, owned) = run(&[("zoo", &member)], |manager| {
+        manager.with(seen.controller::<ConfigMap>("maps"))
+    });
+    until(SECOND, "engaged", || {
+        owned.get(&"zoo".parse().unwrap()).is_ok()
+    })
+    .await;
+    for outage in [5, 31, 58] {
+        let (cut, gone) = (
+            Fault::CutWatch {
+                after: Duration::ZERO..=Duration::ZERO,
+                end: kube_sandbox::End::Broken,
+            },
+            Rule::new(Fault::Disconnect),
+        );
+        let (cut, gone) = (member.faults.add(Rule::new(cut)), member.faults.add(gone));
+        tokio::time::sleep(outage * SECOND).await;
+        let name = format!("after-{outage}");
+        member.create(&config_map(&name)).await;
+        member.faults.remove(cut);
+        member.faults.remove(gone);
+        let back = Instant::now();
+        until(5 * SECOND, "the change is seen", || {
+            seen.timed().iter().any(|(_, what)| what.ends_with(&name))
+        })
+        .await;
+        assert!(back.elapsed() <= 5 * SECOND);
+    }
+}
+
+/// What users ask for: a credential that expires or is revoked is read again, without a restart.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_refuses_the_credentials_is_connected_to_anew() {
+    let (member, other) = (Member::new(), Member::new());
+    for member in [&member, &other] {
+        member.create(&config_map("a")).await;
+    }
+    let seen = Seen::default();
+    let (engaged, ended) = (seen.clone(), seen.clone());
+    let controller = seen
+        .controller::<ConfigMap>("maps")
+        .on_engage(move |engagement, _| {
+            engaged.say(format!("engaged {}", engagement.name()));
+            async { Ok::<_, multicluster::BoxError>(()) }
+        })
+        .on_disengage(move |name, _| {
+            ended.say(format!("ended {name}"));
+            async {}
+        });
+    let (_replica, _) = run(&[("zoo", &member), ("other", &other)], |manager| {
+        manager.with(controller)
+    });
+    seen.exactly(&["engaged other", "engaged zoo", "other/a", "zoo/a"])
+        .await;
+    // The watch goes on, as it does in real clusters; the next request is refused.
+    let revoked = member.faults.add(Rule::new(Fault::Status(401)));
+    let cut = Fault::CutWatch {
+        after: Duration::ZERO..=Duration::ZERO,
+        end: kube_sandbox::End::Broken,
+    };
+    let cut = member.faults.add(Rule::new(cut));
+    until(10 * SECOND, "connected anew", || {
+        let seen = seen.timed().into_iter();
+        seen.filter(|(_, what)| what == "engaged zoo").count() >= 2
+    })
+    .await;
+    tokio::time::sleep(120 * SECOND).await;
+    let seen_meanwhile = seen.take();
+    let attempts = seen_meanwhile
+        .iter()
+        .filter(|what| *what == "engaged zoo")
+        .count();
+    assert!((4..15).contains(&attempts), "{attempts} attempts in 130 s");
+    assert!(!seen_meanwhile.iter().any(|what| what.contains("other")));
+    member.faults.remove(revoked);
+    member.faults.remove(cut);
+    until(40 * SECOND, "reconciled again", || {
+        seen.timed().iter().any(|(_, what)| what == "zoo/a")
+    })
+    .await;
+}
