@@ -4,7 +4,7 @@ mod action;
 mod build;
 mod context;
 mod finalizer;
-mod queue;
+pub(crate) mod queue;
 mod reconcile;
 mod requests;
 mod runner;

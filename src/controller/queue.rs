@@ -18,7 +18,7 @@ use std::{collections::HashMap, hash::Hash, num::NonZeroU32, time::Duration};
 use tokio::time::Instant;
 
 use keys::Keys;
-pub(super) use rate::Rate;
+pub(crate) use rate::Rate;
 use turns::Turns;
 
 /// After how many jobs of the live lane in a row the initial lane has a turn.
@@ -26,11 +26,11 @@ const PATIENCE: u32 = 16;
 
 /// One attachment of a cluster; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Slot(u64);
+pub(crate) struct Slot(u64);
 
 /// How urgent a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Lane {
+pub(crate) enum Lane {
     /// Something has changed.
     Live = 0,
     /// The object was there when the watch began.
@@ -39,7 +39,7 @@ pub(super) enum Lane {
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// Done, until the object changes.
     Done,
     /// Done, and due again after this time.
@@ -52,18 +52,18 @@ pub(super) enum Outcome {
 
 /// How much may be worked on at a time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Jobs of all clusters together.
-    pub(super) total: usize,
+    pub(crate) total: usize,
     /// Jobs of one cluster; by default half of all when there are other clusters: one that hangs must not stop the rest.
-    pub(super) per_cluster: Option<usize>,
+    pub(crate) per_cluster: Option<usize>,
     /// How often a job of one cluster may begin.
-    pub(super) rate: Option<Rate>,
+    pub(crate) rate: Option<Rate>,
 }
 
 /// The keys of all attached clusters.
 #[derive(Debug)]
-pub(super) struct Queue<K> {
+pub(crate) struct Queue<K> {
     limits: Limits,
     running: usize,
     next_slot: u64,
@@ -83,7 +83,7 @@ impl Lane {
 
 impl Limits {
     /// At most `total` jobs at a time.
-    pub(super) const fn new(total: usize) -> Self {
+    pub(crate) const fn new(total: usize) -> Self {
         Self {
             total,
             per_cluster: None,
@@ -104,7 +104,7 @@ impl Limits {
 // === impl Queue ===
 
 impl<K: Clone + Eq + Hash> Queue<K> {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
             running: 0,
@@ -116,12 +116,12 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     }
 
     /// Sets the limits; the rate holds for clusters that are added from now on.
-    pub(super) fn limit(&mut self, limits: Limits) {
+    pub(crate) fn limit(&mut self, limits: Limits) {
         self.limits = limits;
     }
 
     /// Adds a cluster, which gets `weight` turns for each one of a cluster of weight 1.
-    pub(super) fn attach(&mut self, weight: NonZeroU32) -> Slot {
+    pub(crate) fn attach(&mut self, weight: NonZeroU32) -> Slot {
         let slot = Slot(self.next_slot);
         self.next_slot += 1;
         self.clusters
@@ -131,7 +131,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     }
 
     /// Removes a cluster with everything that waits in it; its running jobs still count until they are finished.
-    pub(super) fn detach(&mut self, slot: Slot) {
+    pub(crate) fn detach(&mut self, slot: Slot) {
         if let Some(keys) = self.clusters.remove(&slot) {
             for lane in Lane::ALL {
                 self.turns[lane as usize].leave(slot, keys.place(lane));
@@ -141,7 +141,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     }
 
     /// Hands out nothing of a cluster while it is paused.
-    pub(super) fn pause(&mut self, slot: Slot, paused: bool, now: Instant) {
+    pub(crate) fn pause(&mut self, slot: Slot, paused: bool, now: Instant) {
         if let Some(keys) = self.clusters.get_mut(&slot) {
             keys.paused = paused;
         }
@@ -149,7 +149,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     }
 
     /// Asks for a key at once; that overtakes a delay, and in the live lane the initial one.
-    pub(super) fn add(&mut self, slot: Slot, key: K, lane: Lane, now: Instant) {
+    pub(crate) fn add(&mut self, slot: Slot, key: K, lane: Lane, now: Instant) {
         if let Some(keys) = self.clusters.get_mut(&slot) {
             keys.add(key, lane);
         }
@@ -157,7 +157,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     }
 
     /// Asks for a key after `delay`, if it is not asked for earlier.
-    pub(super) fn add_after(&mut self, slot: Slot, key: K, delay: Duration, now: Instant) {
+    pub(crate) fn add_after(&mut self, slot: Slot, key: K, delay: Duration, now: Instant) {
         if delay.is_zero() {
             self.add(slot, key, Lane::Live, now);
         } else if let Some(keys) = self.clusters.get_mut(&slot) {
@@ -166,7 +166,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     }
 
     /// Makes ready what is due in a cluster, and says when to ask again.
-    pub(super) fn expire(&mut self, slot: Slot, now: Instant) -> Option<Instant> {
+    pub(crate) fn expire(&mut self, slot: Slot, now: Instant) -> Option<Instant> {
         let keys = self.clusters.get_mut(&slot)?;
         keys.expire(now);
         let next = keys.due(now);
@@ -175,7 +175,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     }
 
     /// The next key to work on, if one is ready and the limits permit.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<(Slot, K)> {
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<(Slot, K)> {
         while self.running < self.limits.total {
             let lane = self.next_lane()?;
             let (slot, pass) = self.turns[lane as usize].next()?;
@@ -197,7 +197,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     }
 
     /// A job has ended.
-    pub(super) fn finish(&mut self, slot: Slot, key: K, outcome: Outcome, now: Instant) {
+    pub(crate) fn finish(&mut self, slot: Slot, key: K, outcome: Outcome, now: Instant) {
         self.running = self.running.saturating_sub(1);
         if let Some(keys) = self.clusters.get_mut(&slot) {
             keys.finish(key, outcome, now);

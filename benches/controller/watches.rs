@@ -1,0 +1,148 @@
+//! Many clusters with three watches each over loopback, beside the same watches with kube alone.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use kube::{
+    Api, Client, Config, Resource,
+    runtime::{WatchStreamExt, watcher},
+};
+use kube_sandbox::Sandbox;
+use multicluster::{Action, BoxError, Context, Controller, Manager, informer::Watched};
+
+use tokio::net::TcpListener;
+
+use super::{clusters::Switch, counting, runtime};
+
+pub fn measure(clusters: usize) {
+    // The server's memory is not ours: its threads are a group of their own.
+    let server = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .on_thread_start(|| counting::join(1))
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let sandbox = Sandbox::new();
+    let listener = server
+        .block_on(TcpListener::bind("127.0.0.1:0"))
+        .expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let _serving = {
+        let _inside = server.enter();
+        sandbox.serve(listener).expect("a server")
+    };
+    // Watches of kube alone take an idle server, and so do ours.
+    let (bare, bare_time) = runtime().block_on(kube_alone(clusters, &url));
+    let (ours, our_time) = runtime().block_on(multicluster(clusters, &url));
+    println!("watches: {clusters} clusters with three watches each, over loopback");
+    println!("  kube's watchers alone: {bare} bytes per cluster, all listed after {bare_time:.0?}");
+    println!(
+        "  multicluster: {ours} bytes per cluster, all engaged and listed after {our_time:.0?}"
+    );
+    println!("  ratio: {:.2}", ours as f64 / bare as f64);
+}
+
+fn client(url: &str) -> Client {
+    let mut config = Config::new(url.parse().expect("a URL"));
+    config.root_cert = Some(Vec::new());
+    config.default_retry = false;
+    Client::try_from(config).expect("a client")
+}
+
+async fn kube_alone(clusters: usize, url: &str) -> (i64, Duration) {
+    let (before, start) = (counting::bytes(0), Instant::now());
+    let listed = Arc::new(AtomicUsize::new(0));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..clusters {
+        let client = client(url);
+        tasks.spawn(follow::<ConfigMap>(client.clone(), listed.clone()));
+        tasks.spawn(follow::<Secret>(client.clone(), listed.clone()));
+        tasks.spawn(follow::<Service>(client, listed.clone()));
+    }
+    until(|| listed.load(Ordering::Relaxed) == 3 * clusters).await;
+    let time = start.elapsed();
+    let bytes = settled(before).await;
+    tasks.shutdown().await;
+    (bytes / clusters as i64, time)
+}
+
+async fn follow<K>(client: Client, listed: Arc<AtomicUsize>)
+where
+    K: Watched + Resource<DynamicType = ()>,
+{
+    let watch = watcher(Api::<K>::all(client), watcher::Config::default());
+    let mut events = watch.default_backoff().boxed();
+    while let Ok(Some(event)) = events.try_next().await {
+        if matches!(event, watcher::Event::InitDone) {
+            listed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+async fn multicluster(clusters: usize, url: &str) -> (i64, Duration) {
+    let switch = Switch::new((0..clusters).map(|_| client(url)));
+    let before_clients = counting::bytes(0);
+    let hooks = Arc::new(AtomicUsize::new(0));
+    let manager = Manager::builder(switch.clone())
+        .with(controller::<ConfigMap>("maps", &hooks))
+        .with(controller::<Secret>("secrets", &hooks))
+        .with(controller::<Service>("services", &hooks));
+    let manager = manager.build().expect("a manager");
+    let manager = tokio::spawn(manager.run(std::future::pending()));
+    let before = counting::bytes(0);
+    let start = Instant::now();
+    switch.turn(true);
+    // Each sandbox has objects of its own: one ConfigMap in each namespace.
+    until(|| hooks.load(Ordering::Relaxed) >= 3 * clusters).await;
+    let time = start.elapsed();
+    let bytes = settled(before).await;
+    manager.abort();
+    let _ = before_clients;
+    (bytes / clusters as i64, time)
+}
+
+fn controller<K: Watched<DynamicType: Default>>(
+    name: &str,
+    begun: &Arc<AtomicUsize>,
+) -> Controller<K> {
+    let begun = begun.clone();
+    Controller::new(name, |_: Context<K>| async {
+        Ok::<_, BoxError>(Action::await_change())
+    })
+    .on_engage(move |_, _| {
+        begun.fetch_add(1, Ordering::Relaxed);
+        async { Ok::<_, BoxError>(()) }
+    })
+}
+
+/// The bytes since `before`, when they do not change any more.
+async fn settled(before: i64) -> i64 {
+    let mut last = 0;
+    for _ in 0..60 {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        let now = counting::bytes(0) - before;
+        if (now - last).abs() * 1_000 < now {
+            return now;
+        }
+        last = now;
+    }
+    last
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "not within two minutes"
+        );
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
