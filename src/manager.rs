@@ -2,6 +2,7 @@
 
 mod discovery;
 mod engagements;
+mod settings;
 
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
@@ -20,6 +21,7 @@ use crate::{
     sharding::{self, Assignment, Order, PeerId, Sharding, Timings},
 };
 use engagements::{Engagements, Rules};
+pub use settings::Settings;
 
 /// Runs controllers over the clusters of a provider.
 ///
@@ -51,6 +53,7 @@ pub struct ManagerBuilder {
     sharding: Option<Sharding>,
     startup_timeout: Option<Duration>,
     connect_timeout: Duration,
+    concurrent_connections: usize,
     drain_timeout: Duration,
 }
 
@@ -59,12 +62,18 @@ pub struct ManagerBuilder {
 impl Manager {
     /// A manager of the clusters of `provider`.
     pub fn builder(provider: impl ClusterProvider) -> ManagerBuilder {
+        let Settings {
+            startup_timeout,
+            connect_timeout,
+            concurrent_connections,
+        } = Settings::default();
         ManagerBuilder {
             provider: Arc::new(provider),
             parts: Vec::new(),
             sharding: None,
-            startup_timeout: None,
-            connect_timeout: Duration::from_secs(30),
+            startup_timeout,
+            connect_timeout,
+            concurrent_connections,
             drain_timeout: Timings::default().drain(),
         }
     }
@@ -172,6 +181,14 @@ impl ManagerBuilder {
         self
     }
 
+    /// Everything that `settings` says; what is called later overrides it.
+    pub fn settings(mut self, settings: &Settings) -> Self {
+        self.startup_timeout = settings.startup_timeout;
+        self.connect_timeout = settings.connect_timeout;
+        self.concurrent_connections = settings.concurrent_connections;
+        self
+    }
+
     /// Ends the manager with an error when it could not join the fleet and list the clusters in this time.
     ///
     /// By default it tries for ever.
@@ -186,11 +203,24 @@ impl ManagerBuilder {
         self
     }
 
+    /// How many clusters are connected to at a time, not counting slow ones; 32 by default.
+    pub fn concurrent_connections(mut self, number: usize) -> Self {
+        self.concurrent_connections = number;
+        self
+    }
+
     /// Checks all settings; must be called inside a tokio runtime.
     ///
     /// # Errors
     /// [`Error::Setting`] for the first setting that cannot be used.
     pub fn build(self) -> Result<Manager> {
+        Settings {
+            startup_timeout: self.startup_timeout,
+            connect_timeout: self.connect_timeout,
+            concurrent_connections: self.concurrent_connections,
+        }
+        .validate()
+        .map_err(|broken| broken.error)?;
         let (peer, drain_timeout, ownership, orders, assignments, loads) = match self.sharding {
             Some(sharding) => {
                 let started = sharding.start()?;
@@ -223,6 +253,7 @@ impl ManagerBuilder {
             peer,
             rules: Rules {
                 connect_timeout: self.connect_timeout,
+                concurrent_connections: self.concurrent_connections,
                 drain_timeout,
             },
             startup_timeout: self.startup_timeout,

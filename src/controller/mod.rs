@@ -6,6 +6,7 @@ mod informer;
 mod queue;
 mod runner;
 mod scheduler;
+mod settings;
 
 use std::{fmt, sync::Arc};
 
@@ -15,6 +16,7 @@ use kube::runtime::reflector::ObjectRef;
 pub use action::Action;
 pub use context::Context;
 pub use informer::Watched;
+pub use settings::Settings;
 
 use crate::{
     engage::{ClusterAware, Engagement},
