@@ -76,10 +76,10 @@ pub mod testing;
 #[path = "../providers/mod.rs"]
 pub mod providers;
 
+pub use crate::config::Settings;
 pub use bounded::bounded;
 pub use cluster::{Cluster, ClusterName};
 pub use clusters::ClusterSet;
-pub use crate::config::Settings;
 pub use controller::{Action, Context, Controller};
 pub use engage::{ClusterAware, Engagement, for_each_cluster};
 pub use error::{BoxError, Error, Report, Result};

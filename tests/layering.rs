@@ -15,6 +15,11 @@ const CRATE: &[(&str, &[&str])] = &[
     ("bounded", &["error"]),
     ("clock", &[]),
     ("error", &[]),
+    ("setting", &["error"]),
+    (
+        "config",
+        &["controller", "error", "manager", "setting", "sharding"],
+    ),
     ("shutdown", &[]),
     ("loads", &["cluster"]),
     ("cluster", &["error"]),
@@ -25,17 +30,21 @@ const CRATE: &[(&str, &[&str])] = &[
     ("engage", &["cluster", "error", "guard", "loads"]),
     (
         "sharding",
-        &["clock", "cluster", "error", "guard", "loads", "problems"],
+        &[
+            "clock", "cluster", "error", "guard", "loads", "problems", "setting",
+        ],
     ),
     (
         "controller",
-        &["backoff", "cluster", "engage", "error", "guard", "problems"],
+        &[
+            "backoff", "cluster", "engage", "error", "guard", "problems", "setting",
+        ],
     ),
     (
         "manager",
         &[
             "backoff", "cluster", "clusters", "engage", "error", "guard", "loads", "problems",
-            "provider", "sharding",
+            "provider", "setting", "sharding",
         ],
     ),
 ];
@@ -48,6 +57,7 @@ const SHARDING: &[(&str, &[&str])] = &[
     ("peer", &[]),
     ("timings", &[]),
     ("mutant", &[]),
+    ("settings", &["names", "peer", "timings"]),
     ("placement", &["cost", "peer"]),
     ("placed", &["peer", "placement"]),
     ("rendezvous", &["peer", "placement"]),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Error, Result, Settings};
 
-/// The keys that there are.
+/// The keys that there are, in order.
 pub(super) struct Keys {
     settings: BTreeSet<String>,
     sections: BTreeSet<String>,
@@ -22,7 +22,10 @@ impl Keys {
             sections: BTreeSet::new(),
         };
         // Settings are plain structs, which serde_json always writes.
-        keys.collect("", &serde_json::to_value(Settings::default()).unwrap_or_default());
+        keys.collect(
+            "",
+            &serde_json::to_value(Settings::default()).unwrap_or_default(),
+        );
         keys
     }
 
@@ -51,11 +54,21 @@ impl Keys {
             return Ok(());
         }
         let text = if self.is_section(key) {
-            let name = self.nearest(&format!("{key}."));
-            format!("{key} ({source}): it is a section of settings, not a setting: set one of it, as in {name}")
+            let within = format!("{key}.");
+            let one = self
+                .settings
+                .iter()
+                .find(|known| known.starts_with(&within));
+            let one = one.map_or("", |known| known);
+            format!(
+                "{key} ({source}): this is a section, not a setting: set one of its settings, as in {one}"
+            )
         } else {
             let name = self.nearest(key);
-            format!("{} ({source}): there is no such setting: did you mean {name}?", key.escape_debug())
+            format!(
+                "{} ({source}): there is no such setting: did you mean {name}?",
+                key.escape_debug()
+            )
         };
         Err(Error::setting(text))
     }

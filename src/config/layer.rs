@@ -118,7 +118,10 @@ impl Source for Layer {
         let values = self.0.iter().map(|entry| {
             let value = serde_json::from_value(entry.value.clone());
             let value: Merged = value.map_err(|error| ConfigError::Foreign(error.into()))?;
-            Ok((entry.key.clone(), Merged::new(Some(&entry.source), value.kind)))
+            Ok((
+                entry.key.clone(),
+                Merged::new(Some(&entry.source), value.kind),
+            ))
         });
         values.collect()
     }

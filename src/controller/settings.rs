@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
-    setting::{Broken, some_at_a_time, duration, holds, not_zero},
+    setting::{Broken, duration, holds, not_zero, some_at_a_time},
 };
 
 /// How much a controller does at a time, and for how long.
@@ -41,7 +41,10 @@ impl Default for Settings {
 impl Settings {
     /// Checks each setting, and what they have to do with each other.
     pub(crate) fn validate(&self) -> Result<(), Broken> {
-        holds(&["concurrency"], some_at_a_time("concurrency", self.concurrency))?;
+        holds(
+            &["concurrency"],
+            some_at_a_time("concurrency", self.concurrency),
+        )?;
         if let Some(limit) = self.reconcile_timeout {
             holds(&["reconcile_timeout"], not_zero("reconcile timeout", limit))?;
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Result,
-    setting::{Broken, some_at_a_time, duration, holds, not_zero},
+    setting::{Broken, duration, holds, not_zero, some_at_a_time},
 };
 
 /// How a manager starts and connects; see [`ManagerBuilder::settings`](crate::ManagerBuilder::settings).
@@ -45,10 +45,41 @@ impl Settings {
         if let Some(limit) = self.startup_timeout {
             holds(&["startup_timeout"], not_zero("start-up timeout", limit))?;
         }
-        holds(&["connect_timeout"], not_zero("connect timeout", self.connect_timeout))?;
+        holds(
+            &["connect_timeout"],
+            not_zero("connect timeout", self.connect_timeout),
+        )?;
         holds(
             &["concurrent_connections"],
-            some_at_a_time("number of concurrent connections", self.concurrent_connections),
+            some_at_a_time(
+                "number of concurrent connections",
+                self.concurrent_connections,
+            ),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Manager, providers::FixedProvider};
+
+    #[tokio::test]
+    async fn settings_apply_and_code_overrides_them() {
+        let settings = Settings {
+            startup_timeout: Some(Duration::from_secs(1)),
+            connect_timeout: Duration::from_secs(2),
+            concurrent_connections: 3,
+        };
+        let builder = || Manager::builder(FixedProvider::new()).settings(&settings);
+        let manager = builder().build().unwrap();
+        assert_eq!(manager.startup_timeout, settings.startup_timeout);
+        assert_eq!(manager.rules.connect_timeout, settings.connect_timeout);
+        assert_eq!(manager.rules.concurrent_connections, 3);
+
+        let manager = builder().concurrent_connections(4).build().unwrap();
+        assert_eq!(manager.rules.concurrent_connections, 4);
+        let error = builder().concurrent_connections(0).build().unwrap_err();
+        assert!(error.to_string().contains("from 1"), "{error}");
     }
 }

@@ -52,7 +52,9 @@ fn parse<E: de::Error>(text: &str) -> Result<Duration, E> {
     let time: SignedDuration = text.parse().map_err(|_| wrong())?;
     let time = Duration::try_from(time).map_err(|_| wrong())?;
     if time > LONGEST {
-        return Err(E::custom(format!("{text:?} is too long: write at most 8760h")));
+        return Err(E::custom(format!(
+            "{text:?} is too long: write at most 8760h"
+        )));
     }
     Ok(time)
 }

@@ -38,8 +38,8 @@ pub struct Settings {
     /// up. Longer is safer in slow networks, and leaves less time to renew.
     #[serde(with = "duration")]
     pub stop_margin: Duration,
-    /// How long running reconciles may take to end when a cluster is handed over; then they are dropped. 30 s is what a
-    /// Pod has by default to end.
+    /// How long running reconciles may take to end when a cluster is handed over; then they are dropped. 30 s let
+    /// most requests end.
     #[serde(with = "duration")]
     pub drain_timeout: Duration,
     /// The share of this replica relative to others, a number up to 33554432. 0 counts as 1: every replica can be the last.
@@ -127,4 +127,52 @@ pub(super) fn check_namespace(namespace: &str) -> Result<()> {
         return Err(Error::setting("the namespace of the Leases is empty"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use kube::{Client, client::Body};
+
+    use super::*;
+    use crate::Sharding;
+
+    fn sharding() -> Sharding {
+        let nobody = tower::service_fn(|_: http::Request<Body>| async {
+            Ok::<_, Infallible>(http::Response::new(Body::empty()))
+        });
+        Sharding::with_client(Client::new(nobody, "pod"), "zoo")
+    }
+
+    #[tokio::test]
+    async fn settings_apply_and_code_overrides_them() {
+        let settings = Settings {
+            lease_namespace: Some("fleet".into()),
+            fence_prefix: Some("f".into()),
+            lease_duration: Duration::from_secs(30),
+            weight: 3,
+            watchdog: true,
+            ..Settings::default()
+        };
+        let applied = sharding().settings(&settings);
+        assert_eq!(applied.lease_namespace, "fleet");
+        assert_eq!(
+            (&*applied.peer_prefix, &*applied.fence_prefix),
+            ("zoo-peer", "f")
+        );
+        assert_eq!((applied.weight, applied.watchdog), (3, true));
+        assert_eq!(applied.timings, Timings::new(Duration::from_secs(30)));
+
+        let overridden = applied.weight(4).lease_namespace("other").watchdog(false);
+        assert_eq!((overridden.weight, overridden.watchdog), (4, false));
+        assert_eq!(overridden.lease_namespace, "other");
+        assert_eq!(overridden.timings, settings.timings());
+    }
+
+    #[tokio::test]
+    async fn the_defaults_change_nothing() {
+        let (plain, applied) = (sharding(), sharding().settings(&Settings::default()));
+        assert_eq!(format!("{plain:?}"), format!("{applied:?}"));
+    }
 }
