@@ -38,6 +38,7 @@
 //! - [`Manager`] brings everything together; [`Controller`] and [`for_each_cluster`] are what it runs on each cluster.
 //! - [`sharding`] says what is guaranteed about ownership, and what is not.
 //! - [`ClusterProvider`] is the contract of providers; [`providers`] lists the built-in ones.
+//! - [`Settings`] come from a file, the environment and code; [`_documentation::settings`] lists them.
 //! - [`_documentation::architecture`] draws the modules and their arrows.
 //!
 //! # Features
@@ -57,6 +58,7 @@ mod bounded;
 pub mod clock;
 mod cluster;
 mod clusters;
+pub mod config;
 pub mod controller;
 mod engage;
 mod error;
@@ -67,6 +69,7 @@ mod loads;
 mod manager;
 mod problems;
 mod provider;
+mod setting;
 pub mod sharding;
 mod shutdown;
 #[cfg(feature = "testing")]
@@ -75,6 +78,7 @@ pub mod testing;
 #[path = "../providers/mod.rs"]
 pub mod providers;
 
+pub use crate::config::Settings;
 pub use bounded::bounded;
 pub use cluster::{Cluster, ClusterName};
 pub use clusters::ClusterSet;
@@ -99,6 +103,8 @@ pub mod _documentation {
     #[doc = include_str!("docs/placement.md")]
     #[doc = include_str!("docs/placement.svg")]
     pub mod placement {}
+    #[doc = include_str!("docs/settings.md")]
+    pub mod settings {}
     #[doc = include_str!("docs/sharding.md")]
     pub mod sharding {}
 }

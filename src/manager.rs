@@ -3,7 +3,9 @@
 mod connection;
 mod discovery;
 mod engagements;
+mod files;
 mod host;
+mod settings;
 mod startup;
 
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
@@ -24,6 +26,7 @@ use crate::{
 };
 use engagements::{Engagements, Rules};
 use host::HostProvider;
+pub use settings::Settings;
 use startup::Startup;
 
 /// Runs controllers over the clusters of a provider.
@@ -68,6 +71,7 @@ pub struct ManagerBuilder {
     sharding: Option<Sharding>,
     startup_timeout: Option<Duration>,
     connect_timeout: Duration,
+    concurrent_connections: usize,
     drain_timeout: Duration,
 }
 
@@ -76,13 +80,19 @@ pub struct ManagerBuilder {
 impl Manager {
     /// A manager of the clusters of `provider`.
     pub fn builder(provider: impl ClusterProvider) -> ManagerBuilder {
+        let Settings {
+            startup_timeout,
+            connect_timeout,
+            concurrent_connections,
+        } = Settings::default();
         ManagerBuilder {
             provider: Arc::new(provider),
             parts: Parts::default(),
             host: None,
             sharding: None,
-            startup_timeout: None,
-            connect_timeout: Duration::from_secs(30),
+            startup_timeout,
+            connect_timeout,
+            concurrent_connections,
             drain_timeout: Timings::default().drain(),
         }
     }
@@ -107,6 +117,9 @@ impl Manager {
     ///
     /// Everything else is reported in logs and retried.
     ///
+    /// # Resources
+    /// The limit of open files of the process is raised to what the system permits: each watch is a connection.
+    ///
     /// # Cancellation
     /// Dropping the future ends all work without releasing anything; others take over when the Leases expire.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<()> {
@@ -122,6 +135,7 @@ impl Manager {
             surroundings,
             host,
         } = self;
+        files::raise_limit();
         let followed = host.zip(surroundings.host.clone());
         let mut host = pin!(async {
             if let Some((client, engagement)) = followed {
@@ -218,6 +232,14 @@ impl ManagerBuilder {
         self
     }
 
+    /// Everything that `settings` says; what is called later overrides it.
+    pub fn settings(mut self, settings: &Settings) -> Self {
+        self.startup_timeout = settings.startup_timeout;
+        self.connect_timeout = settings.connect_timeout;
+        self.concurrent_connections = settings.concurrent_connections;
+        self
+    }
+
     /// Ends the manager with an error when it could not join the fleet and list the clusters in this time.
     ///
     /// By default it tries for ever.
@@ -229,6 +251,12 @@ impl ManagerBuilder {
     /// How long one attempt to connect to a cluster may take; 30 s by default.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// How many clusters are connected to at a time, not counting slow ones; 32 by default.
+    pub fn concurrent_connections(mut self, number: usize) -> Self {
+        self.concurrent_connections = number;
         self
     }
 
@@ -250,6 +278,13 @@ impl ManagerBuilder {
             self.parts.host_name = Some(host.name().clone());
             self.provider = Arc::new(host);
         }
+        Settings {
+            startup_timeout: self.startup_timeout,
+            connect_timeout: self.connect_timeout,
+            concurrent_connections: self.concurrent_connections,
+        }
+        .validate()
+        .map_err(|broken| broken.error)?;
         let (peer, drain_timeout, ownership, orders, assignments, loads) = match self.sharding {
             Some(sharding) => {
                 let started = sharding.start()?;
@@ -282,6 +317,7 @@ impl ManagerBuilder {
             peer,
             rules: Rules {
                 connect_timeout: self.connect_timeout,
+                concurrent_connections: self.concurrent_connections,
                 drain_timeout,
             },
             startup_timeout: self.startup_timeout,

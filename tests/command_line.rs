@@ -69,6 +69,112 @@ async fn wrong_settings_are_told_in_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_settings_file_is_told_in_one_line() {
+    let folder = TempDir::new().unwrap();
+    let cases: [(&str, &str, &[&str]); 7] = [
+        (
+            "unknown.toml",
+            "[sharding]\nlease_duraton = '5s'",
+            &[
+                "line 2",
+                "sharding.lease_duraton",
+                "did you mean sharding.lease_duration",
+            ],
+        ),
+        (
+            "type.yaml",
+            "sharding:\n  weight: many",
+            &["line 2", "sharding.weight", "many", "whole number"],
+        ),
+        (
+            "relation.yaml",
+            "sharding: {lease_duration: 5s, renew_interval: 3s}",
+            &["line 1", "sharding.renew_interval", "3.00s", "shorten"],
+        ),
+        (
+            "syntax.toml",
+            "[sharding",
+            &["line 1", "cannot be understood"],
+        ),
+        ("binary.yaml", "\0\u{1}", &["cannot be understood"]),
+        ("empty.json", "", &[".toml, .yaml or .yml"]),
+        (
+            "controller.toml",
+            "controller.concurrency = 0",
+            &["controller.concurrency", "from 1"],
+        ),
+    ];
+    for (name, content, words) in cases {
+        let path = folder.path().join(name).display().to_string();
+        fs::write(&path, content).unwrap();
+        // The demo does not start its API server either.
+        let outcome = run(folder.path(), &["--config", &path], 2 * SECOND).await;
+        outcome.check(2, &["--config", name], words);
+        outcome.check(2, &["--config", name], &[&path]);
+    }
+    let args = ["--config", "/no/such/file.toml"];
+    let outcome = run(folder.path(), &args, 2 * SECOND).await;
+    outcome.check(2, &args, &["/no/such/file.toml", "No such file"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_environment_is_told_in_one_line() {
+    let folder = TempDir::new().unwrap();
+    let cases: [(&'static str, &str, &[&str]); 4] = [
+        (
+            "MULTICLUSTER_SHARDING__WIEGHT",
+            "2",
+            &["MULTICLUSTER_SHARDING__WEIGHT"],
+        ),
+        (
+            "MULTICLUSTER_SHARDING__WEIGHT",
+            "many",
+            &["sharding.weight", "whole number"],
+        ),
+        (
+            "MULTICLUSTER_MANAGER__CONNECT_TIMEOUT",
+            "0s",
+            &["manager.connect_timeout", "longer"],
+        ),
+        (
+            "MULTICLUSTER_SHARDING__RENEW_INTERVAL",
+            "3s",
+            &["sharding.renew_interval", "3.00s", "(--lease-duration)"],
+        ),
+    ];
+    for (name, value, words) in cases {
+        let variable = vec![(name, value.to_owned())];
+        let args = ["--lease-duration", "5s"];
+        let outcome = run_with(folder.path(), &args, variable, 2 * SECOND).await;
+        outcome.check(2, &[name, value], words);
+        outcome.check(2, &[name, value], &[name]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_sets_what_flags_do_not() {
+    // Nobody listens there.
+    let folder = TempDir::new().unwrap();
+    let kubeconfig = kubeconfig(folder.path(), "http://127.0.0.1:1");
+    let path = folder.path().join("settings.toml").display().to_string();
+    fs::write(&path, "manager.startup_timeout = '1s'").unwrap();
+    let args = ["--kubeconfig", &kubeconfig, "--config", &path];
+    let outcome = run(folder.path(), &args, 10 * SECOND).await;
+    outcome.check(1, &args, &["within 1s"]);
+
+    let flag = [&args[..], &["--startup-timeout", "1500ms"]].concat();
+    let outcome = run(folder.path(), &flag, 10 * SECOND).await;
+    outcome.check(1, &flag, &["within 1.5s"]);
+
+    // A child process has the file and the environment of its parent.
+    let children = [&args[..], &["--replicas", "2"]].concat();
+    let variable = vec![("MULTICLUSTER_MANAGER__STARTUP_TIMEOUT", "1700ms".to_owned())];
+    let outcome = run_with(folder.path(), &children, variable, 10 * SECOND).await;
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("within 1.7s"), "{}", outcome.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unusable_kubeconfig_is_told_in_one_line() {
     let folder = TempDir::new().unwrap();
     let good = kubeconfig(folder.path(), "http://127.0.0.1:1");
@@ -203,9 +309,19 @@ impl Outcome {
 
 /// Runs the program to its end, which must come within `limit`.
 async fn run(folder: &Path, args: &[&str], limit: Duration) -> Outcome {
+    run_with(folder, args, Vec::new(), limit).await
+}
+
+/// The same with these environment variables besides.
+async fn run_with(
+    folder: &Path,
+    args: &[&str],
+    environment: Vec<(&'static str, String)>,
+    limit: Duration,
+) -> Outcome {
     let program = program();
     let started = std::time::Instant::now();
-    let mut process = Replica::start(program, folder, "process", args, Vec::new());
+    let mut process = Replica::start(program, folder, "process", args, environment);
     let status = process.wait(limit).await;
     Outcome {
         code: status.code(),

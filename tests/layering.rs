@@ -15,27 +15,44 @@ const CRATE: &[(&str, &[&str])] = &[
     ("bounded", &["error"]),
     ("clock", &[]),
     ("error", &[]),
+    ("setting", &["error"]),
+    (
+        "config",
+        &["controller", "error", "manager", "setting", "sharding"],
+    ),
     ("shutdown", &[]),
     ("loads", &["cluster"]),
     ("cluster", &["error"]),
     ("provider", &["cluster", "error"]),
     ("problems", &["cluster"]),
     ("clusters", &["backoff", "cluster", "error", "provider"]),
-    ("guard", &["bounded", "clock", "cluster", "error"]),
-    ("engage", &["cluster", "error", "guard", "loads"]),
+    ("guard", &["bounded", "clock", "cluster", "error", "health"]),
+    ("health", &[]),
+    (
+        "informer",
+        &["backoff", "engage", "error", "health", "problems"],
+    ),
+    (
+        "engage",
+        &["cluster", "error", "guard", "health", "loads", "problems"],
+    ),
     (
         "sharding",
-        &["clock", "cluster", "error", "guard", "loads", "problems"],
+        &[
+            "clock", "cluster", "error", "guard", "loads", "problems", "setting",
+        ],
     ),
     (
         "controller",
-        &["backoff", "cluster", "engage", "error", "guard", "problems"],
+        &[
+            "backoff", "cluster", "engage", "error", "guard", "informer", "setting",
+        ],
     ),
     (
         "manager",
         &[
-            "backoff", "cluster", "clusters", "engage", "error", "guard", "loads", "problems",
-            "provider", "sharding",
+            "backoff", "cluster", "clusters", "engage", "error", "guard", "health", "loads",
+            "problems", "provider", "setting", "sharding",
         ],
     ),
 ];
@@ -48,6 +65,7 @@ const SHARDING: &[(&str, &[&str])] = &[
     ("peer", &[]),
     ("timings", &[]),
     ("mutant", &[]),
+    ("settings", &["names", "peer", "timings"]),
     ("placement", &["cost", "peer"]),
     ("placed", &["peer", "placement"]),
     ("rendezvous", &["peer", "placement"]),

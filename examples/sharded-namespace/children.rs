@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, process::ExitStatus, time::Duration};
 
+use multicluster::Settings;
 use rustix::process::{Pid, Signal};
 use tokio::{task::JoinSet, time::Instant};
 
@@ -15,10 +16,12 @@ use crate::{
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// Keeps the replicas running until a signal asks to end; then ends them gracefully.
-pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
+pub(crate) async fn run(cli: Cli, settings: &Settings) -> Result<(), Failure> {
     // A wrong kubeconfig is told once, and not by every replica.
     cli.config(&cli.target()).await?;
     let started = Instant::now();
+    let limit = settings.manager.startup_timeout;
+    let is_starting = || limit.is_some_and(|limit| started.elapsed() < limit + RESTART_PAUSE);
     let mut replicas = JoinSet::new();
     let mut running = BTreeMap::new();
     let names = (0..cli.replicas()).map(|i| format!("sharded-namespace-{i}"));
@@ -32,7 +35,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             Some(Ok((name, status))) = replicas.join_next() => {
                 running.remove(&name);
                 tracing::warn!(replica = name, %status, "replica ended");
-                if status.code() == Some(1) && started.elapsed() < cli.startup_timeout + RESTART_PAUSE {
+                if status.code() == Some(1) && is_starting() {
                     return Err(Failure::failed(format!("{name} could not start, see above")));
                 }
                 if status.code() == Some(2) {

@@ -4,12 +4,12 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use multicluster::{
-    Error, Report,
+    Error, Report, Settings,
     kube::{
         Config,
         config::{KubeConfigOptions, Kubeconfig},
     },
-    sharding::{PeerId, Timings},
+    sharding::PeerId,
 };
 
 /// Splits the Namespaces of a cluster among replicas, each Namespace being a cluster of its own.
@@ -34,30 +34,49 @@ pub(crate) struct Cli {
     /// The id of this replica [default: POD_NAME, else the host name]
     #[arg(long, value_name = "ID")]
     pub(crate) peer: Option<String>,
-    /// How long a Lease lasts: a crash is noticed after about this time
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
-    pub(crate) lease_duration: Duration,
+    /// A file of settings, TOML or YAML; variables `MULTICLUSTER_..` override it, and the flags below override both
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How long a Lease lasts: a crash is noticed after about this time [default: 15s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    lease_duration: Option<Duration>,
     /// The time between two renewals [default: a third of the lease duration]
     #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub(crate) renew_interval: Option<Duration>,
-    /// The namespace of the Leases
-    #[arg(long, value_name = "NAMESPACE", default_value = "kube-system")]
-    pub(crate) shard_lease_namespace: String,
-    /// The prefix of the per-cluster Leases
-    #[arg(long, value_name = "PREFIX", default_value = "mcr-shard")]
-    pub(crate) shard_lease_prefix: String,
-    /// This replica's share of the clusters relative to others
-    #[arg(long, default_value_t = 1)]
-    pub(crate) weight: u32,
-    /// How long to try to reach the API server before giving up
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    pub(crate) startup_timeout: Duration,
+    renew_interval: Option<Duration>,
+    /// The namespace of the Leases [default: kube-system]
+    #[arg(long, value_name = "NAMESPACE")]
+    shard_lease_namespace: Option<String>,
+    /// The prefix of the per-cluster Leases [default: mcr-shard]
+    #[arg(long, value_name = "PREFIX")]
+    shard_lease_prefix: Option<String>,
+    /// This replica's share of the clusters relative to others [default: 1]
+    #[arg(long)]
+    weight: Option<u32>,
+    /// How long to try to reach the API server before giving up [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    startup_timeout: Option<Duration>,
     /// How log lines look
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
     /// End when stdin does: this is a child process
     #[arg(long, hide = true)]
     pub(crate) child: bool,
+}
+
+/// What this program has as defaults, in place of the library's.
+const DEFAULTS: [(&str, &str); 5] = [
+    ("sharding.lease_namespace", "kube-system"),
+    ("sharding.peer_prefix", "mcr-peer"),
+    ("sharding.fence_prefix", "mcr-shard"),
+    ("sharding.watchdog", "true"),
+    ("manager.startup_timeout", "30s"),
+];
+
+/// A flag that is a setting, with its value where it is given.
+struct Flag {
+    name: &'static str,
+    key: &'static str,
+    value: Option<String>,
 }
 
 /// How log lines look.
@@ -103,7 +122,6 @@ impl Cli {
 
     /// Checks what can be checked without a cluster.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        self.timings().validate()?;
         if let Some(peer) = &self.peer {
             PeerId::new(peer)?;
             if self.replicas() > 1 {
@@ -136,12 +154,21 @@ impl Cli {
         self.replicas.unwrap_or(default)
     }
 
-    pub(crate) fn timings(&self) -> Timings {
-        let timings = Timings::new(self.lease_duration);
-        match self.renew_interval {
-            Some(interval) => timings.renew_interval(interval),
-            None => timings,
+    /// What the file, the environment and the flags say.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        let mut sources = Settings::sources();
+        for (key, value) in DEFAULTS {
+            sources = sources.preset(key, value);
         }
+        if let Some(path) = &self.config {
+            sources = sources.file(path);
+        }
+        for Flag { name, key, value } in self.flags() {
+            if let Some(value) = value {
+                sources = sources.set(&format!("--{name}"), key, &value);
+            }
+        }
+        Ok(sources.load()?)
     }
 
     /// The connection to the target.
@@ -192,38 +219,61 @@ impl Cli {
         if let Some(context) = &self.context {
             args.push(format!("--context={context}"));
         }
-        args.extend(self.settings());
+        args.extend(self.replica_args());
         args
     }
 
-    /// The arguments that make a replica behave as this command line says, without those that are the defaults.
-    pub(crate) fn settings(&self) -> Vec<String> {
-        let defaults = Self::try_parse_from(["sharded-namespace"]);
-        let defaults = defaults
-            .map(|defaults| defaults.values())
-            .unwrap_or_default();
-        let own = self.values().into_iter().zip(defaults);
-        own.filter(|(own, default)| own != default)
-            .filter_map(|((name, value), _)| Some(format!("--{name}={}", value?)))
-            .collect()
+    /// The arguments that make a replica behave as this command line says.
+    pub(crate) fn replica_args(&self) -> Vec<String> {
+        let mut args = Vec::new();
+        if let Some(path) = &self.config {
+            // A replica may run in another folder.
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            args.push(format!("--config={}", path.display()));
+        }
+        for Flag { name, value, .. } in self.flags() {
+            args.extend(value.map(|value| format!("--{name}={value}")));
+        }
+        if self.log_format == LogFormat::Json {
+            args.push("--log-format=json".into());
+        }
+        args
     }
 
-    fn values(&self) -> [(&'static str, Option<String>); 7] {
-        let milliseconds = |time: Duration| format!("{}ms", time.as_millis());
-        let format = self.log_format.to_possible_value();
+    /// The flags that are settings.
+    fn flags(&self) -> [Flag; 6] {
+        let flag = |name, key, value| Flag { name, key, value };
+        let time = |time: Duration| format!("{}ms", time.as_millis());
         [
-            ("lease-duration", Some(milliseconds(self.lease_duration))),
-            ("renew-interval", self.renew_interval.map(milliseconds)),
-            (
-                "shard-lease-namespace",
-                Some(self.shard_lease_namespace.clone()),
+            flag(
+                "lease-duration",
+                "sharding.lease_duration",
+                self.lease_duration.map(time),
             ),
-            ("shard-lease-prefix", Some(self.shard_lease_prefix.clone())),
-            ("weight", Some(self.weight.to_string())),
-            ("startup-timeout", Some(milliseconds(self.startup_timeout))),
-            (
-                "log-format",
-                format.map(|value| value.get_name().to_owned()),
+            flag(
+                "renew-interval",
+                "sharding.renew_interval",
+                self.renew_interval.map(time),
+            ),
+            flag(
+                "shard-lease-namespace",
+                "sharding.lease_namespace",
+                self.shard_lease_namespace.clone(),
+            ),
+            flag(
+                "shard-lease-prefix",
+                "sharding.fence_prefix",
+                self.shard_lease_prefix.clone(),
+            ),
+            flag(
+                "weight",
+                "sharding.weight",
+                self.weight.map(|weight| weight.to_string()),
+            ),
+            flag(
+                "startup-timeout",
+                "manager.startup_timeout",
+                self.startup_timeout.map(time),
             ),
         ]
     }

@@ -37,10 +37,11 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Failure> {
+    let settings = cli.settings()?;
     cli.check()?;
     match cli.target() {
         cli::Target::Sandbox => demo::run(cli).await,
-        _ if cli.replicas() > 1 => children::run(cli).await,
-        target => replica::run(&cli, target).await,
+        _ if cli.replicas() > 1 => children::run(cli, &settings).await,
+        target => replica::run(&cli, &settings, target).await,
     }
 }

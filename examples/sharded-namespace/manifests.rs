@@ -23,7 +23,7 @@ pub(crate) async fn deploy(client: &Client, cli: &Cli) -> Result<(), Failure> {
     for mut value in objects {
         if value["kind"] == "StatefulSet" {
             value["spec"]["replicas"] = cli.replicas().into();
-            let args = cli.settings();
+            let args = cli.replica_args();
             if !args.is_empty() {
                 value["spec"]["template"]["spec"]["containers"][0]["args"] = json!(args);
             }

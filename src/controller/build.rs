@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use kube::{core::PartialObjectMeta, runtime::reflector::ObjectRef};
 
 use super::{
-    Action, Context, Controller, Requests,
+    Action, Context, Controller, Requests, Settings,
     queue::Rate,
     source::{FromHost, Source, Within, owner},
 };
@@ -112,6 +112,15 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
 
 /// How it works.
 impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
+    /// Everything that `settings` says; what is called later overrides it.
+    #[must_use]
+    pub fn settings(mut self, settings: &Settings) -> Self {
+        self.spec.limits.total = settings.concurrency.max(1);
+        self.spec.limits.per_cluster = settings.per_cluster_concurrency.map(|share| share.max(1));
+        self.spec.timeout = settings.reconcile_timeout;
+        self.limit()
+    }
+
     /// Works only on clusters for which `filter` says so, by their labels for example.
     ///
     /// It is asked when a cluster is engaged; a change of labels alone does not engage it anew.

@@ -9,6 +9,7 @@ mod reconcile;
 mod requests;
 mod runner;
 mod scheduler;
+mod settings;
 mod source;
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
@@ -20,6 +21,7 @@ pub use action::Action;
 pub use context::Context;
 pub use finalizer::finalizer;
 pub use requests::Requests;
+pub use settings::Settings;
 
 use crate::{
     cluster::{Cluster, ClusterName},
@@ -30,9 +32,6 @@ use crate::{
 use queue::Limits;
 use scheduler::Scheduler;
 use source::Source;
-
-/// How many reconciles of one controller run at a time, unless set.
-const CONCURRENCY: usize = 16;
 
 /// Calls a reconciler for every object of kind `K` that appears, changes or disappears in an owned cluster.
 ///
@@ -128,7 +127,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
                 .map(|result| result.map_err(Into::into))
                 .boxed()
         });
-        let limits = Limits::new(CONCURRENCY);
+        let limits = Limits::new(Settings::default().concurrency);
         Self {
             spec: Spec {
                 name: name.into().into(),

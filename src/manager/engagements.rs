@@ -30,9 +30,6 @@ use crate::{
     sharding::PeerId,
 };
 
-/// How many clusters are connected to at a time, not counting slow ones.
-const CONNECTING: usize = 32;
-
 /// A connection that takes longer than this is slow.
 const SLOW: Duration = Duration::from_secs(2);
 
@@ -43,6 +40,8 @@ const SETTLED: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     pub(super) connect_timeout: Duration,
+    /// How many clusters are connected to at a time, not counting slow ones.
+    pub(super) concurrent_connections: usize,
     pub(super) drain_timeout: Duration,
 }
 
@@ -81,7 +80,7 @@ impl Engagements {
             parts,
             peer: peer.map_or_else(String::new, |peer| peer.to_string()),
             rules,
-            connecting: Semaphore::new(CONNECTING),
+            connecting: Semaphore::new(rules.concurrent_connections),
             surroundings,
         };
         Self {

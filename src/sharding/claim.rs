@@ -336,6 +336,10 @@ impl Claim {
         });
         if let Some(InFlight::Acquire { late_post, .. }) = self.in_flight {
             self.late_post = late_post;
+            let pause = env.timings.between_attempts();
+            if self.cluster.is_some() && !pause.is_zero() {
+                self.hold_off(env.now + pause);
+            }
         }
         step
     }

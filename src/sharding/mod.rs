@@ -45,6 +45,7 @@ mod pod;
 mod record;
 mod rendezvous;
 mod ring;
+mod settings;
 mod timings;
 
 use std::{any::Any, fmt, sync::Arc};
@@ -62,6 +63,7 @@ pub use peer::{MAX_WEIGHT, Peer, PeerId};
 pub use placement::{Move, Sharder};
 pub use rendezvous::{Rendezvous, RendezvousTable, RowMove};
 pub use ring::Ring;
+pub use settings::Settings;
 pub use timings::Timings;
 
 pub(crate) use alone::run as alone;
@@ -86,7 +88,7 @@ use crate::{
     guard::Watchdog,
     loads::Loads,
 };
-use coordinator::{Coordinator, Settings};
+use coordinator::Coordinator;
 use lease::LeaseApi;
 use mutant::Mutants;
 
@@ -160,6 +162,24 @@ impl Sharding {
             system_clock: true,
             watchdog: false,
         }
+    }
+
+    /// Everything that `settings` says; what is called later overrides it.
+    pub fn settings(mut self, settings: &Settings) -> Self {
+        let Settings {
+            lease_namespace,
+            peer_prefix,
+            fence_prefix,
+            weight,
+            watchdog,
+            ..
+        } = settings.clone();
+        self.lease_namespace = lease_namespace.unwrap_or(self.lease_namespace);
+        self.peer_prefix = peer_prefix.unwrap_or(self.peer_prefix);
+        self.fence_prefix = fence_prefix.unwrap_or(self.fence_prefix);
+        self.timings(settings.timings())
+            .weight(weight)
+            .watchdog(watchdog)
     }
 
     /// The id of this peer; by default `POD_NAME`, else the host name.
@@ -241,15 +261,8 @@ impl Sharding {
     pub(crate) fn start(self) -> Result<Started> {
         self.timings.validate()?;
         names::check_prefixes(&self.peer_prefix, &self.fence_prefix)?;
-        if self.lease_namespace.is_empty() {
-            return Err(Error::setting("the namespace of the Leases is empty"));
-        }
-        if self.weight > MAX_WEIGHT {
-            return Err(Error::setting(format!(
-                "the weight must be at most {MAX_WEIGHT}, not {}",
-                self.weight
-            )));
-        }
+        settings::check_namespace(&self.lease_namespace)?;
+        settings::check_weight(self.weight)?;
         if self.watchdog && !self.system_clock {
             return Err(Error::setting(
                 "the watchdog works with the system's clock only: leave out one of clock and watchdog",
@@ -274,7 +287,7 @@ impl Sharding {
             timings.request_timeout(),
         )
         .owned_by(self.owner);
-        let coordinator = Coordinator::new(Settings {
+        let coordinator = Coordinator::new(coordinator::Settings {
             peer,
             incarnation: uuid::Uuid::new_v4().simple().to_string().into(),
             place,

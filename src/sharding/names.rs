@@ -56,17 +56,22 @@ pub(crate) fn is_plain(name: &str) -> bool {
 
 /// Checks the two prefixes of a fleet.
 pub(crate) fn check_prefixes(peers: &str, fences: &str) -> Result<(), Error> {
-    for prefix in [peers, fences] {
-        if !is_dns_label(prefix) {
-            return Err(Error::setting(format!(
-                "the Lease prefix {prefix:?} must be 1 to 63 lower-case letters, digits and inner dashes"
-            )));
-        }
-    }
+    check_prefix(peers)?;
+    check_prefix(fences)?;
     let within = |a: &str, b: &str| a == b || a.starts_with(&format!("{b}-"));
     if within(peers, fences) || within(fences, peers) {
         return Err(Error::setting(format!(
             "the Lease prefixes {peers:?} (peers) and {fences:?} (clusters) overlap: neither may begin with the other"
+        )));
+    }
+    Ok(())
+}
+
+/// Checks one of them.
+pub(crate) fn check_prefix(prefix: &str) -> Result<(), Error> {
+    if !is_dns_label(prefix) {
+        return Err(Error::setting(format!(
+            "the Lease prefix {prefix:?} must be 1 to 63 lower-case letters, digits and inner dashes"
         )));
     }
     Ok(())

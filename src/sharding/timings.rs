@@ -24,6 +24,7 @@ pub struct Timings {
     renew_interval: Duration,
     stop_margin: Duration,
     drain_timeout: Duration,
+    throttle: Duration,
 }
 
 // === impl Timings ===
@@ -46,6 +47,7 @@ impl Timings {
             renew_interval: lease_duration / 3,
             stop_margin: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(30),
+            throttle: Duration::ZERO,
         }
     }
 
@@ -69,6 +71,17 @@ impl Timings {
     #[must_use]
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.drain_timeout = timeout;
+        self
+    }
+
+    /// The least time between two attempts to acquire the Lease of one cluster; none by default, at most a Lease
+    /// duration.
+    ///
+    /// Attempts answer to events, and back-off spaces those that fail. A throttle bounds them further where the API
+    /// server must be spared; a cluster that comes back to this peer within it waits for its end.
+    #[must_use]
+    pub fn throttle(mut self, pause: Duration) -> Self {
+        self.throttle = pause;
         self
     }
 
@@ -112,6 +125,17 @@ impl Timings {
                 "a short outage of the API server would cost healthy peers their clusters: renew interval {renew:.2?} + \
                  contact gap {gap:.2?} + request timeout {timeout:.2?} + 0.3s must be less than {bound:.2?}: shorten the \
                  renew interval or lengthen the lease duration"
+            )));
+        }
+        self.check_throttle()
+    }
+
+    /// A throttle bounds requests; one that leaves clusters alone for longer than a crash does is a mistake.
+    pub(crate) fn check_throttle(&self) -> Result<(), Error> {
+        if self.throttle > self.lease_duration {
+            return Err(Error::setting(format!(
+                "the throttle ({:?}) must be at most the lease duration ({:?}): clusters would wait for nothing",
+                self.throttle, self.lease_duration
             )));
         }
         Ok(())
@@ -161,6 +185,11 @@ impl Timings {
         shortest.saturating_sub(self.stop_margin)
     }
 
+    /// The least time between two attempts to acquire one fence.
+    pub(crate) fn between_attempts(&self) -> Duration {
+        self.throttle
+    }
+
     /// How long a drain may take.
     pub(crate) fn drain(&self) -> Duration {
         self.drain_timeout
@@ -192,6 +221,7 @@ mod tests {
             ),
             (five.renew_interval(Duration::ZERO), "at least 100ms"),
             (five.stop_margin(2 * SECOND), "stop margin 2s"),
+            (five.throttle(6 * SECOND), "throttle (6s)"),
             (
                 Timings::default().renew_interval(7 * SECOND),
                 "renew interval 7.00s",

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Counts what is allocated, by the group of the thread that allocates or frees.
-pub struct Counting;
+pub(crate) struct Counting;
 
 const GROUPS: usize = 8;
 
@@ -19,20 +19,20 @@ thread_local! {
 
 /// Counts this thread to a group from now on; every thread begins in group 0.
 #[allow(dead_code)]
-pub fn join(group: usize) {
+pub(crate) fn join(group: usize) {
     assert!(group < GROUPS, "there are {GROUPS} groups");
     GROUP.set(group);
 }
 
 /// What a group has allocated and not freed.
 #[allow(dead_code)]
-pub fn bytes(group: usize) -> i64 {
+pub(crate) fn bytes(group: usize) -> i64 {
     BYTES[group].load(Ordering::Relaxed)
 }
 
 /// What the process has allocated and not freed.
 #[allow(dead_code)]
-pub fn total() -> i64 {
+pub(crate) fn total() -> i64 {
     (0..GROUPS).map(bytes).sum()
 }
 

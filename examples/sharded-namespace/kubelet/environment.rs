@@ -5,8 +5,11 @@ use std::{collections::BTreeMap, ffi::OsString};
 use k8s_openapi::api::core::v1::{Container, EnvVar, Pod};
 use kube::ResourceExt;
 
-/// What is handed down to containers from this process, where it is set.
+/// What is handed down to containers from this process, where it is set, besides settings.
 const INHERITED: [&str; 2] = ["RUST_LOG", "RUST_BACKTRACE"];
+
+/// What the variables of settings begin with.
+const SETTINGS: &str = "MULTICLUSTER_";
 
 /// Where everything runs.
 pub(super) const ADDRESS: &str = "127.0.0.1";
@@ -30,9 +33,11 @@ pub(super) fn of(container: &Container, pod: &Pod, node: &str) -> Result<Launch,
     }
     let args = container.args.iter().flatten();
     let args = args.map(|arg| expand(arg, &values)).collect();
-    let inherited = INHERITED
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), std::env::var_os(name)?)));
+    let inherited = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        let is_inherited = INHERITED.contains(&&*name) || name.starts_with(SETTINGS);
+        is_inherited.then_some((name, value))
+    });
     let host = ("HOSTNAME".to_owned(), OsString::from(pod.name_any()));
     let own = values.into_iter().map(|(name, value)| (name, value.into()));
     Ok((inherited.chain([host]).chain(own).collect(), args))

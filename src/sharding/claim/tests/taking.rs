@@ -262,3 +262,57 @@ fn a_time_without_sight_begins_the_wait_for_a_deleted_lease_anew() {
     play.blind = play.now;
     assert_eq!(play.pause(), 15 * SECOND);
 }
+
+/// A fence that comes free, is refused to this process, and is free again: when it tries the second time.
+fn second_attempt(throttle: Duration) -> Duration {
+    let mut play = Play::new();
+    play.timings = play.timings.throttle(throttle);
+    let free = play.foreign("");
+    play.see(&free);
+    let first = play.request();
+    assert!(matches!(first, Request::Replace { .. }), "{first:?}");
+    let start = play.now;
+    // Somebody else was faster, and has released it again.
+    play.answer(Duration::ZERO, Answer::Conflict);
+    loop {
+        match play.next() {
+            Step::At(at) => play.now = at,
+            Step::Send(Request::Get) => {
+                let free = play.foreign("");
+                play.answer(Duration::ZERO, ok(&free));
+            }
+            Step::Send(_) => return play.now.since(start),
+            Step::Idle => panic!("it does not try again"),
+        }
+    }
+}
+
+#[test]
+fn a_throttle_is_the_least_time_between_two_attempts() {
+    assert_eq!(second_attempt(Duration::ZERO), Duration::ZERO);
+    assert_eq!(second_attempt(2 * SECOND), 2 * SECOND);
+}
+
+#[test]
+fn a_throttle_delays_neither_the_first_attempt_nor_renewals() {
+    let mut play = Play::new();
+    play.timings = play.timings.throttle(15 * SECOND);
+    assert_eq!(play.write(), Some(Change::Acquired));
+    assert_eq!(play.pause(), 5 * SECOND);
+    play.wait(5 * SECOND);
+    assert_eq!(play.write(), Some(Change::Renewed));
+}
+
+#[test]
+fn a_throttle_is_for_fences_alone() {
+    let mut play = Play::of(Claim::peer(1));
+    play.timings = play.timings.throttle(15 * SECOND);
+    let free = play.foreign("");
+    play.see(&free);
+    play.request();
+    play.answer(Duration::ZERO, Answer::Conflict);
+    assert_eq!(play.request(), Request::Get);
+    let free = play.foreign("");
+    play.answer(Duration::ZERO, ok(&free));
+    assert!(matches!(play.request(), Request::Replace { .. }));
+}
