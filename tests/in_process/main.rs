@@ -11,6 +11,7 @@ mod engagements;
 mod fleet;
 mod hidden_retries;
 mod hooks;
+mod hub;
 mod kinds;
 mod loads;
 mod local;
