@@ -1,24 +1,43 @@
 //! Clusters that are given in code.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use futures_util::{FutureExt, StreamExt, future, future::BoxFuture, stream, stream::BoxStream};
 use multicluster::{
-    Cluster, ClusterEvent, ClusterName, ClusterProvider, ClusterRef, Error, kube::Client,
+    Cluster, ClusterEvent, ClusterName, ClusterProvider, ClusterRef, ClusterSet, Error,
+    kube::Client,
 };
+use tokio::sync::watch;
 
-/// Clusters that are given in code and never change: for programs with a few known clusters, and for tests.
+/// Clusters that are given in code, before the start or while the manager runs: for programs with a few known clusters, and
+/// for tests. Clones are handles of the same clusters.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use multicluster::{kube::Client, providers::FixedProvider};
 ///
 /// let provider = FixedProvider::new().cluster("local".parse()?, Client::try_default().await?);
+/// let handle = provider.clone();
+/// // Later, while a manager runs with `provider`:
+/// handle.remove(&"local".parse()?);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct FixedProvider {
-    clusters: Arc<BTreeMap<ClusterName, Cluster>>,
+    clusters: watch::Sender<Clusters>,
+}
+
+#[derive(Debug, Default)]
+struct Clusters {
+    known: BTreeMap<ClusterName, Known>,
+    /// How many clients were given: a new one is a new fingerprint.
+    clients: u64,
+}
+
+#[derive(Debug)]
+struct Known {
+    cluster: Cluster,
+    version: u64,
 }
 
 // === impl FixedProvider ===
@@ -32,30 +51,69 @@ impl FixedProvider {
 
     /// Adds a cluster; one of the same name is replaced.
     #[must_use]
-    pub fn cluster(mut self, name: ClusterName, client: Client) -> Self {
-        let cluster = Cluster::new(name.clone(), client);
-        Arc::make_mut(&mut self.clusters).insert(name, cluster);
+    pub fn cluster(self, name: ClusterName, client: Client) -> Self {
+        self.add(Cluster::new(name, client));
         self
+    }
+
+    /// Adds a cluster with its labels; the owner of one of the same name connects to it anew.
+    pub fn add(&self, cluster: Cluster) {
+        self.clusters.send_modify(|clusters| {
+            clusters.clients += 1;
+            let known = Known {
+                cluster,
+                version: clusters.clients,
+            };
+            clusters.known.insert(known.cluster.name().clone(), known);
+        });
+    }
+
+    /// Removes a cluster; says whether it was there.
+    pub fn remove(&self, name: &ClusterName) -> bool {
+        self.clusters
+            .send_if_modified(|clusters| clusters.known.remove(name).is_some())
     }
 }
 
 impl ClusterProvider for FixedProvider {
     fn clusters(&self) -> BoxStream<'static, Result<ClusterEvent, Error>> {
-        let names: Vec<_> = self.clusters.keys().cloned().collect();
-        let applied = names
-            .into_iter()
-            .map(|name| ClusterEvent::Applied(ClusterRef::new(name)));
-        stream::iter(applied.chain([ClusterEvent::Synced]).map(Ok))
-            .chain(stream::pending())
+        // A receiver that sees the present clusters as news.
+        let mut changes = self.clusters.subscribe();
+        changes.mark_changed();
+        let changes = stream::unfold(changes, |mut changes| async move {
+            if changes.changed().await.is_err() {
+                // Nobody can change them any more.
+                return future::pending().await;
+            }
+            let refs: Vec<_> = {
+                let clusters = changes.borrow_and_update();
+                clusters.known.values().map(Known::to_ref).collect()
+            };
+            Some((refs, changes))
+        });
+        let mut set = ClusterSet::new();
+        changes
+            .flat_map(move |refs| stream::iter(set.replace(refs).into_iter().map(Ok)))
             .boxed()
     }
 
     fn connect(&self, cluster: &ClusterRef) -> BoxFuture<'static, Result<Cluster, Error>> {
-        let known = self.clusters.get(&cluster.name).cloned();
-        let result = known.ok_or_else(|| {
+        let clusters = self.clusters.borrow();
+        let known = clusters.known.get(&cluster.name);
+        let result = known.map(|known| known.cluster.clone()).ok_or_else(|| {
             let missing = format!("there is no cluster {}", cluster.name);
             Error::provider("fixed", "connect", missing)
         });
         future::ready(result).boxed()
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    fn to_ref(&self) -> ClusterRef {
+        ClusterRef::new(self.cluster.name().clone())
+            .labels(self.cluster.get_labels().clone())
+            .fingerprint_of(self.version.to_le_bytes())
     }
 }

@@ -105,8 +105,13 @@ pub mod _documentation {
     pub mod placement {}
     #[doc = include_str!("docs/settings.md")]
     pub mod settings {}
+    #[doc = include_str!("docs/from-kube-rs.md")]
+    pub mod from_kube_rs {}
     #[doc = include_str!("docs/sharding.md")]
     pub mod sharding {}
+    #[cfg(feature = "testing")]
+    #[doc = include_str!("docs/testing-controllers.md")]
+    pub mod testing_controllers {}
 }
 
 /// Compiles the README's program.

@@ -13,6 +13,7 @@ mod hidden_retries;
 mod hooks;
 mod hub;
 mod kinds;
+mod kube_controller;
 mod loads;
 mod local;
 mod namespaces;
