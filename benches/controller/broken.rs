@@ -22,7 +22,7 @@ const FAULTS: [Fault; 3] = [Fault::Hang, Fault::Status(500), Fault::Disconnect];
 
 type Begun = Arc<Mutex<HashMap<(String, String), Instant>>>;
 
-pub fn measure(clusters: usize) {
+pub(crate) fn measure(clusters: usize) {
     println!(
         "broken: {} good clusters over loopback",
         clusters - FAULTS.len()

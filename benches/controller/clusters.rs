@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 /// Clusters with these clients, all there or all gone.
 #[derive(Clone)]
-pub struct Switch {
+pub(crate) struct Switch {
     clients: Arc<Vec<(ClusterName, Client)>>,
     on: watch::Sender<bool>,
 }
@@ -20,7 +20,7 @@ pub struct Switch {
 
 impl Switch {
     /// They are gone at first.
-    pub fn new(clients: impl IntoIterator<Item = Client>) -> Self {
+    pub(crate) fn new(clients: impl IntoIterator<Item = Client>) -> Self {
         let clients = clients.into_iter().enumerate();
         let clients = clients.map(|(place, client)| {
             let name = format!("cluster-{place}").parse().expect("a name");
@@ -32,7 +32,7 @@ impl Switch {
         }
     }
 
-    pub fn turn(&self, on: bool) {
+    pub(crate) fn turn(&self, on: bool) {
         self.on.send_replace(on);
     }
 }
@@ -68,7 +68,7 @@ impl ClusterProvider for Switch {
 }
 
 /// An API server with one ConfigMap.
-pub async fn sandbox() -> Sandbox {
+pub(crate) async fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     let maps: Api<ConfigMap> = Api::default_namespaced(sandbox.client());
     let mut map = ConfigMap::default();

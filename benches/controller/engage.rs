@@ -16,7 +16,7 @@ use super::{
     counting, runtime,
 };
 
-pub fn measure(clusters: usize, cycles: usize) {
+pub(crate) fn measure(clusters: usize, cycles: usize) {
     runtime().block_on(cycle(clusters, cycles));
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::{clusters, quantile, runtime};
 
-pub fn measure(changes: usize) {
+pub(crate) fn measure(changes: usize) {
     let (mut whole, mut after) = runtime().block_on(latencies(changes));
     whole.sort();
     after.sort();

@@ -11,22 +11,21 @@
 
 mod keys;
 mod rate;
+mod slots;
 mod turns;
 
-use std::{collections::HashMap, hash::Hash, num::NonZeroU32, time::Duration};
+use std::{hash::Hash, num::NonZeroU32, time::Duration};
 
 use tokio::time::Instant;
 
 use keys::Keys;
 pub(crate) use rate::Rate;
+pub(crate) use slots::Slot;
+use slots::Slots;
 use turns::Turns;
 
 /// After how many jobs of the live lane in a row the initial lane has a turn.
 const PATIENCE: u32 = 16;
-
-/// One attachment of a cluster; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Slot(u64);
 
 /// How urgent a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,8 +65,7 @@ pub(crate) struct Limits {
 pub(crate) struct Queue<K> {
     limits: Limits,
     running: usize,
-    next_slot: u64,
-    clusters: HashMap<Slot, Keys<K>>,
+    clusters: Slots<Keys<K>>,
     /// Who waits for a turn in each lane.
     turns: [Turns; 2],
     lives_in_a_row: u32,
@@ -108,8 +106,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         Self {
             limits,
             running: 0,
-            next_slot: 0,
-            clusters: HashMap::new(),
+            clusters: Slots::new(),
             turns: Default::default(),
             lives_in_a_row: 0,
         }
@@ -122,17 +119,14 @@ impl<K: Clone + Eq + Hash> Queue<K> {
 
     /// Adds a cluster, which gets `weight` turns for each one of a cluster of weight 1.
     pub(crate) fn attach(&mut self, weight: NonZeroU32) -> Slot {
-        let slot = Slot(self.next_slot);
-        self.next_slot += 1;
-        self.clusters
-            .insert(slot, Keys::new(weight, self.limits.rate));
+        let slot = self.clusters.insert(Keys::new(weight, self.limits.rate));
         self.share_places();
         slot
     }
 
     /// Removes a cluster with everything that waits in it; its running jobs still count until they are finished.
     pub(crate) fn detach(&mut self, slot: Slot) {
-        if let Some(keys) = self.clusters.remove(&slot) {
+        if let Some(keys) = self.clusters.remove(slot) {
             for lane in Lane::ALL {
                 self.turns[lane as usize].leave(slot, keys.place(lane));
             }
@@ -142,7 +136,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
 
     /// Hands out nothing of a cluster while it is paused.
     pub(crate) fn pause(&mut self, slot: Slot, paused: bool, now: Instant) {
-        if let Some(keys) = self.clusters.get_mut(&slot) {
+        if let Some(keys) = self.clusters.get_mut(slot) {
             keys.paused = paused;
         }
         self.stand(slot, Some(now));
@@ -150,7 +144,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
 
     /// Asks for a key at once; that overtakes a delay, and in the live lane the initial one.
     pub(crate) fn add(&mut self, slot: Slot, key: K, lane: Lane, now: Instant) {
-        if let Some(keys) = self.clusters.get_mut(&slot) {
+        if let Some(keys) = self.clusters.get_mut(slot) {
             keys.add(key, lane);
         }
         self.stand(slot, Some(now));
@@ -160,14 +154,14 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     pub(crate) fn add_after(&mut self, slot: Slot, key: K, delay: Duration, now: Instant) {
         if delay.is_zero() {
             self.add(slot, key, Lane::Live, now);
-        } else if let Some(keys) = self.clusters.get_mut(&slot) {
+        } else if let Some(keys) = self.clusters.get_mut(slot) {
             keys.delay(key, now + delay);
         }
     }
 
     /// Makes ready what is due in a cluster, and says when to ask again.
     pub(crate) fn expire(&mut self, slot: Slot, now: Instant) -> Option<Instant> {
-        let keys = self.clusters.get_mut(&slot)?;
+        let keys = self.clusters.get_mut(slot)?;
         keys.expire(now);
         let next = keys.due(now);
         self.stand(slot, Some(now));
@@ -179,7 +173,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         while self.running < self.limits.total {
             let lane = self.next_lane()?;
             let (slot, pass) = self.turns[lane as usize].next()?;
-            let Some(keys) = self.clusters.get_mut(&slot) else {
+            let Some(keys) = self.clusters.get_mut(slot) else {
                 continue;
             };
             let Some(key) = keys.take(lane, pass, now) else {
@@ -199,7 +193,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     /// A job has ended.
     pub(crate) fn finish(&mut self, slot: Slot, key: K, outcome: Outcome, now: Instant) {
         self.running = self.running.saturating_sub(1);
-        if let Some(keys) = self.clusters.get_mut(&slot) {
+        if let Some(keys) = self.clusters.get_mut(slot) {
             keys.finish(key, outcome, now);
         }
         self.stand(slot, Some(now));
@@ -223,7 +217,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     /// How many places a cluster may use depends on whether it is alone.
     fn share_places(&mut self) {
         if self.clusters.len() <= 2 {
-            let slots: Vec<_> = self.clusters.keys().copied().collect();
+            let slots: Vec<_> = self.clusters.slots().collect();
             slots.into_iter().for_each(|slot| self.stand(slot, None));
         }
     }
@@ -231,7 +225,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     /// Lets a cluster wait for its turns, or not, as its state says; without a time its rate is not looked at.
     fn stand(&mut self, slot: Slot, now: Option<Instant>) {
         let limit = self.limits.of_one(self.clusters.len());
-        let Some(keys) = self.clusters.get_mut(&slot) else {
+        let Some(keys) = self.clusters.get_mut(slot) else {
             return;
         };
         let may = keys.may_run(limit, now);
