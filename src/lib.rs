@@ -66,6 +66,7 @@ mod guard;
 pub mod health;
 pub mod informer;
 mod loads;
+mod mailbox;
 mod manager;
 mod problems;
 mod provider;

@@ -28,9 +28,12 @@ const CRATE: &[(&str, &[&str])] = &[
     ("clusters", &["backoff", "cluster", "error", "provider"]),
     ("guard", &["bounded", "clock", "cluster", "error", "health"]),
     ("health", &[]),
+    ("mailbox", &[]),
     (
         "informer",
-        &["backoff", "engage", "error", "health", "problems"],
+        &[
+            "backoff", "engage", "error", "health", "mailbox", "problems",
+        ],
     ),
     (
         "engage",
@@ -45,7 +48,7 @@ const CRATE: &[(&str, &[&str])] = &[
     (
         "controller",
         &[
-            "backoff", "cluster", "engage", "error", "guard", "informer", "setting",
+            "backoff", "cluster", "engage", "error", "guard", "informer", "mailbox", "setting",
         ],
     ),
     (

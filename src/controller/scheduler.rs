@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use super::queue::{Lane, Limits, Outcome, Queue, Slot};
-use crate::cluster::ClusterName;
+use crate::{
+    cluster::ClusterName,
+    mailbox::{Mailbox, Sender, mailbox},
+};
 
 /// The queue of one controller, shared by its clusters.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Scheduler<K: Clone + Eq + Hash> {
 #[derive(Debug)]
 struct Shared<K: Clone + Eq + Hash> {
     queue: Queue<K>,
-    clusters: HashMap<Slot, UnboundedSender<Message<K>>>,
+    clusters: HashMap<Slot, Sender<Message<K>>>,
     names: HashMap<ClusterName, Slot>,
 }
 
@@ -42,7 +42,7 @@ enum Message<K: Clone + Eq + Hash> {
 pub(super) struct Attached<K: Clone + Eq + Hash> {
     name: ClusterName,
     requests: Requester<K>,
-    messages: UnboundedReceiver<Message<K>>,
+    messages: Mailbox<Message<K>>,
 }
 
 /// Puts keys into the queue of one attachment of a cluster; has no effect after that has ended.
@@ -75,7 +75,7 @@ impl<K: Clone + Eq + Hash> Scheduler<K> {
 
     /// Adds a cluster.
     pub(super) fn attach(&self, name: ClusterName, weight: NonZeroU32) -> Attached<K> {
-        let (sender, messages) = unbounded_channel();
+        let (sender, messages) = mailbox();
         let mut shared = self.lock();
         let slot = shared.queue.attach(weight);
         shared.clusters.insert(slot, sender);
@@ -118,7 +118,7 @@ impl<K: Clone + Eq + Hash> Scheduler<K> {
                 key: Some(key),
             });
             match shared.clusters.get(&slot) {
-                Some(sender) => refused.extend(sender.send(job).err().map(|error| error.0)),
+                Some(sender) => refused.extend(sender.send(job).err()),
                 None => refused.push(job),
             }
         }
@@ -198,9 +198,9 @@ impl<K: Clone + Eq + Hash> Attached<K> {
 
     /// The next job, or `None` when the time of the next [`expire`](Self::expire) may have changed; cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Job<K>> {
-        match self.messages.recv().await {
-            Some(Message::Job(job)) => Some(job),
-            Some(Message::LookAgain) | None => None,
+        match self.messages.next().await {
+            Message::Job(job) => Some(job),
+            Message::LookAgain => None,
         }
     }
 }
@@ -216,10 +216,7 @@ impl<K: Clone + Eq + Hash> Drop for Attached<K> {
         }
         shared.queue.detach(slot);
         drop(shared);
-        // Jobs that were handed out and not begun free their places.
-        while let Ok(message) = self.messages.try_recv() {
-            drop(message);
-        }
+        // With the mailbox go the jobs that were handed out and not begun, and free their places.
     }
 }
 

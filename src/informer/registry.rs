@@ -7,10 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{
-    mpsc::{UnboundedSender, unbounded_channel},
-    oneshot,
-};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -19,7 +16,10 @@ use super::{
     task::{self, Command, Handler},
     watch::Identity,
 };
-use crate::engage::Engagement;
+use crate::{
+    engage::Engagement,
+    mailbox::{Sender, mailbox},
+};
 
 /// The informers of one engagement.
 #[derive(Default)]
@@ -40,7 +40,7 @@ struct Entry {
 
 struct Running<K> {
     objects: Objects<K>,
-    commands: UnboundedSender<Command<K>>,
+    commands: Sender<Command<K>>,
 }
 
 /// A place among the subscribers of an informer; dropping it gives the place up.
@@ -92,7 +92,7 @@ pub(crate) fn subscribe<K: Watched>(
         told: Some(told),
     };
     // An informer that has ended belongs to an engagement that has ended.
-    let _ = commands.send(Command::Attach(handler));
+    drop(commands.send(Command::Attach(handler)));
     let detach = move || drop(commands.send(Command::Detach(id)));
     let subscription = Subscription {
         informers,
@@ -108,7 +108,7 @@ fn start<K: Watched>(
     watch: &Watch<K>,
     stop: CancellationToken,
 ) -> Running<K> {
-    let (commands, obeyed) = unbounded_channel();
+    let (commands, obeyed) = mailbox();
     let changes = Changes::new(watch.get_transform());
     let objects = changes.objects().clone();
     let work = task::run(engagement.clone(), watch.clone(), changes, obeyed);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use kube::runtime::watcher;
-use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     ObjectEvent, Watch, Watched,
@@ -17,6 +17,7 @@ use crate::{
     backoff::is_gone,
     engage::Engagement,
     error::{Report, panic_message},
+    mailbox::Mailbox,
     problems::Whose,
 };
 
@@ -52,7 +53,7 @@ pub(super) async fn run<K: Watched>(
     engagement: Engagement,
     watch: Watch<K>,
     changes: Changes<K>,
-    mut commands: UnboundedReceiver<Command<K>>,
+    mut commands: Mailbox<Command<K>>,
 ) {
     let dyntype = watch.dyntype().clone();
     let (client, health) = (engagement.client(), engagement.health().clone());
@@ -67,7 +68,7 @@ pub(super) async fn run<K: Watched>(
     loop {
         tokio::select! {
             biased;
-            Some(command) = commands.recv() => informer.obey(command),
+            command = commands.next() => informer.obey(command),
             event = source.next() => match event {
                 Ok(shown) => informer.take_in(shown),
                 Err(error) => informer.report(&error),

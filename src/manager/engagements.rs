@@ -180,7 +180,8 @@ async fn work(
         let cluster_ref = shown.borrow_and_update().clone();
         let connected = tokio::select! {
             () = stop.cancelled() => break,
-            connected = connect(&common, &cluster_ref) => connected,
+            // In a box, since it is large and soon gone.
+            connected = Box::pin(connect(&common, &cluster_ref)) => connected,
         };
         match connected {
             Ok(cluster) => {
@@ -335,15 +336,14 @@ async fn supervise(part: Arc<dyn ClusterAware>, engagement: Engagement) {
     loop {
         let (engaging, engagement_of_part) = (part.clone(), engagement.clone());
         // A call that panics must not take the other parts along.
-        let mut task = JoinSet::new();
         let tracked = engagement.clone();
-        task.spawn(tracked.track(async move { engaging.engage(engagement_of_part).await }));
-        let ended = task.join_next().await;
+        let working = AssertUnwindSafe(async move { engaging.engage(engagement_of_part).await });
+        let ended = tracked.track(working.catch_unwind()).await;
         let problem = match ended {
             _ if engagement.is_cancelled() => return,
-            Some(Ok(Err(error))) => Report(&error).to_string(),
-            Some(Err(panic)) => died(part.name(), panic).to_string(),
-            Some(Ok(Ok(()))) | None => "it ended before it was cancelled".into(),
+            Ok(Err(error)) => Report(&error).to_string(),
+            Err(panic) => format!("it panicked: {}", panic_message(&*panic)),
+            Ok(Ok(())) => "it ended before it was cancelled".into(),
         };
         let pause = backoff.next();
         tracing::warn!(
