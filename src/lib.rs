@@ -36,6 +36,8 @@
 //!
 //! # Where to look
 //! - [`Manager`] brings everything together; [`Controller`] and [`for_each_cluster`] are what it runs on each cluster.
+//! - [`_documentation::controllers`] tells how objects become reconciles, and [`_documentation::from_kube_rs`] how an existing
+//!   kube-rs controller joins a fleet.
 //! - [`sharding`] says what is guaranteed about ownership, and what is not.
 //! - [`ClusterProvider`] is the contract of providers; [`providers`] lists the built-in ones.
 //! - [`Settings`] come from a file, the environment and code; [`_documentation::settings`] lists them.
@@ -45,7 +47,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `namespace` | `providers::NamespaceProvider`: every Namespace of one cluster is a cluster of its own |
-//! | `testing` | `testing`: a simulation of whole fleets |
+//! | `testing` | `testing`: helpers for tests of controllers, and a simulation of whole fleets |
 //!
 //! TLS and the version of the Kubernetes API are the program's choice: enable `rustls-tls` with `ring` or `aws-lc-rs` (or
 //! `openssl-tls`) on `kube`, and a version on `k8s-openapi`.
@@ -101,13 +103,15 @@ pub use kube;
 pub mod _documentation {
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}
+    #[doc = include_str!("docs/controllers.md")]
+    pub mod controllers {}
+    #[doc = include_str!("docs/from-kube-rs.md")]
+    pub mod from_kube_rs {}
     #[doc = include_str!("docs/placement.md")]
     #[doc = include_str!("docs/placement.svg")]
     pub mod placement {}
     #[doc = include_str!("docs/settings.md")]
     pub mod settings {}
-    #[doc = include_str!("docs/from-kube-rs.md")]
-    pub mod from_kube_rs {}
     #[doc = include_str!("docs/sharding.md")]
     pub mod sharding {}
     #[cfg(feature = "testing")]

@@ -31,8 +31,11 @@ fn named(text: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn every_test_that_the_protocol_names_is_there() {
-    let text = fs::read_to_string("src/docs/sharding.md").unwrap();
+fn every_test_that_the_documents_name_is_there() {
+    let documents = ["src/docs/sharding.md", "src/docs/controllers.md"];
+    let text = documents
+        .map(|path| fs::read_to_string(path).unwrap())
+        .concat();
     let code = sources(Path::new("src")) + &sources(Path::new("tests"));
     let names = named(&text);
     assert!(names.len() > 50, "{names:?}");
