@@ -68,10 +68,10 @@ impl FixedProvider {
         });
     }
 
-    /// Removes a cluster; says whether it was there.
-    pub fn remove(&self, name: &ClusterName) -> bool {
+    /// Removes a cluster, if it is there.
+    pub fn remove(&self, name: &ClusterName) {
         self.clusters
-            .send_if_modified(|clusters| clusters.known.remove(name).is_some())
+            .send_if_modified(|clusters| clusters.known.remove(name).is_some());
     }
 }
 

@@ -52,8 +52,8 @@ async fn run(good: usize, broken: usize) -> (Vec<Duration>, Vec<Duration>) {
         let sandbox = clusters::sandbox().await;
         let faults = Faults::new(&sandbox, 1);
         // The broken ones come first.
-        if place < broken {
-            faults.add(Rule::new(FAULTS[place].clone()));
+        if let Some(fault) = FAULTS[..broken].get(place) {
+            faults.add(Rule::new(fault.clone()));
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));

@@ -9,6 +9,7 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube_sandbox::Sandbox;
 use multicluster::{Action, BoxError, Context, Controller, Manager};
 
 use super::{
@@ -25,7 +26,7 @@ async fn cycle(clusters: usize, cycles: usize) {
     for _ in 0..clusters {
         sandboxes.push(clusters::sandbox().await);
     }
-    let switch = Switch::new(sandboxes.iter().map(|sandbox| sandbox.client()));
+    let switch = Switch::new(sandboxes.iter().map(Sandbox::client));
     let reconciled = Arc::new(AtomicUsize::new(0));
     let counter = reconciled.clone();
     let controller = Controller::new("maps", move |_: Context<ConfigMap>| {

@@ -16,7 +16,7 @@ use crate::{
     cluster::Cluster,
     engage::Engagement,
     error::{Error, Result, panic_message},
-    informer::{Key, ObjectEvent, Objects, Subscription, Watch, Watched, subscribe},
+    informer::{Call, Key, ObjectEvent, Objects, Subscription, Watch, Watched, subscribe},
 };
 
 /// A watch whose events ask for reconciles of `K`.
@@ -114,7 +114,7 @@ fn asker<K: Watched, W: Watched>(
     watch: Watch<W>,
     to: &Target<'_, K>,
     map: impl Fn(&W) -> Vec<ObjectRef<K>> + Send + 'static,
-) -> Box<dyn FnMut(&[ObjectEvent<W>]) + Send> {
+) -> Call<W> {
     let requests = to.requests.clone();
     let (controller, cluster) = (to.controller.to_owned(), to.engagement.name().clone());
     let mut asked: [Vec<Key>; 2] = Default::default();

@@ -21,13 +21,20 @@ pub(super) struct Changes<K> {
 }
 
 /// Something a watch has shown, decoded as far as possible.
-pub(super) type Shown<K> = watcher::Event<Result<K, InvalidObject>>;
+pub(super) type Shown<K> = watcher::Event<Result<K, Invalid>>;
+
+/// An object that could not be decoded, and why.
+#[derive(Debug)]
+pub(super) struct Invalid {
+    pub(super) key: Key,
+    pub(super) error: String,
+}
 
 /// What came of it.
 pub(super) struct Taken<K> {
     pub(super) event: Option<ObjectEvent<K>>,
     /// An object that could not be decoded; what was known of it before stays known.
-    pub(super) invalid: Option<(Key, String)>,
+    pub(super) invalid: Option<Invalid>,
     /// The list is complete: what follows are changes. These are the objects that it did not show.
     pub(super) gone: Option<Vec<ObjectEvent<K>>>,
 }
@@ -65,15 +72,14 @@ impl<K: Watched> Changes<K> {
             Event::InitApply(object) | Event::Apply(object) => match object {
                 Ok(object) => taken.event = self.store(object),
                 Err(invalid) => {
-                    let (key, error) = name(&invalid);
-                    self.unseen.remove(&key);
-                    taken.invalid = Some((key, error));
+                    self.unseen.remove(&invalid.key);
+                    taken.invalid = Some(invalid);
                 }
             },
             Event::Delete(object) => {
                 let key = match &object {
                     Ok(object) => Key::of(object),
-                    Err(invalid) => name(invalid).0,
+                    Err(invalid) => invalid.key.clone(),
                 };
                 let known = self.objects.remove(&key);
                 // The event has the newest state; of one that cannot be decoded an older one has to do.
@@ -121,11 +127,17 @@ fn is_same<K: Watched>(old: &K, new: &K) -> bool {
         && old.uid == new.uid
 }
 
-fn name(invalid: &InvalidObject) -> (Key, String) {
-    let metadata = &invalid.metadata;
-    let name = metadata.name.as_deref().unwrap_or_default();
-    let key = Key::new(metadata.namespace.as_deref(), name);
-    (key, invalid.error.to_string())
+// === impl Invalid ===
+
+impl From<InvalidObject> for Invalid {
+    fn from(object: InvalidObject) -> Self {
+        let metadata = &object.metadata;
+        let name = metadata.name.as_deref().unwrap_or_default();
+        Self {
+            key: Key::new(metadata.namespace.as_deref(), name),
+            error: object.error,
+        }
+    }
 }
 
 #[cfg(test)]

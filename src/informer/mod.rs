@@ -41,6 +41,7 @@ pub use predicate::{
     AnnotationsChanged, GenerationChanged, LabelsChanged, Predicate, PredicateExt, from_fn,
 };
 pub(crate) use registry::{Subscription, subscribe};
+pub(crate) use task::Call;
 pub use watch::Watch;
 
 /// A kind that can be watched.

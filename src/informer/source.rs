@@ -10,7 +10,10 @@ use kube::{
 };
 use tokio::time::Instant;
 
-use super::{Watch, Watched, changes::Shown};
+use super::{
+    Watch, Watched,
+    changes::{Invalid, Shown},
+};
 use crate::{backoff::Backoff, health::Health};
 
 /// How long a list by a watch may show nothing before it counts as not supported.
@@ -68,10 +71,8 @@ impl<K: Watched> Source<K> {
             };
             match &event {
                 Ok(event) => {
-                    self.listing = match event {
-                        watcher::Event::Init | watcher::Event::InitApply(_) => true,
-                        _ => false,
-                    };
+                    self.listing =
+                        matches!(event, watcher::Event::Init | watcher::Event::InitApply(_));
                 }
                 Err(error) if !self.guarded && is_undecodable(error) => {
                     self.guarded = true;
@@ -129,7 +130,7 @@ fn open<K: Watched>(
         let api = Api::<DeserializeGuard<K>>::all_with(client, dyntype);
         let events = watcher(api, config);
         events
-            .map(|event| Ok(shown(event?, |object| object.0)))
+            .map(|event| Ok(shown(event?, |object| object.0.map_err(Invalid::from))))
             .boxed()
     } else {
         let api = Api::<K>::all_with(client, dyntype);

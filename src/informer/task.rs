@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::{
     ObjectEvent, Watch, Watched,
-    changes::{Changes, Shown},
+    changes::{Changes, Invalid, Shown},
     source::Source,
 };
 use crate::{
@@ -24,12 +24,15 @@ use crate::{
 /// How many objects of a list are told at once.
 const BATCH: usize = 256;
 
+/// What is called with each batch of changes.
+pub(crate) type Call<K> = Box<dyn FnMut(&[ObjectEvent<K>]) + Send>;
+
 /// Someone who is told of changes.
 pub(super) struct Handler<K> {
     pub(super) id: u64,
     /// What logs call it.
     pub(super) user: Arc<str>,
-    pub(super) call: Box<dyn FnMut(&[ObjectEvent<K>]) + Send>,
+    pub(super) call: Call<K>,
     /// Completed when a first list was told to its end.
     pub(super) told: Option<oneshot::Sender<()>>,
 }
@@ -117,8 +120,8 @@ impl<K: Watched> Informer<K> {
                 return;
             }
         };
-        if let Some((key, error)) = taken.invalid {
-            self.report_invalid(&key, error);
+        if let Some(invalid) = taken.invalid {
+            self.report_invalid(invalid);
         }
         if works {
             let problem = self.problem();
@@ -157,7 +160,7 @@ impl<K: Watched> Informer<K> {
         users.join(", ")
     }
 
-    fn report_invalid(&self, key: &super::Key, error: String) {
+    fn report_invalid(&self, Invalid { key, error }: Invalid) {
         let (kind, cluster) = (K::kind(&self.dyntype).into_owned(), self.engagement.name());
         let (controller, object) = (self.users(), key.to_string());
         let cause = format!("{kind} {cluster} {object}: {error}");

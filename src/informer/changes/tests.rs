@@ -4,7 +4,7 @@ use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
 
 use super::*;
 
-fn object(name: &str, version: &str) -> Result<ConfigMap, InvalidObject> {
+fn object(name: &str, version: &str) -> Result<ConfigMap, Invalid> {
     let mut object = ConfigMap::default();
     object.metadata.name = Some(name.into());
     object.metadata.namespace = Some("default".into());
@@ -13,12 +13,12 @@ fn object(name: &str, version: &str) -> Result<ConfigMap, InvalidObject> {
     Ok(object)
 }
 
-fn invalid(name: &str) -> Result<ConfigMap, InvalidObject> {
+fn invalid(name: &str) -> Result<ConfigMap, Invalid> {
     let text =
         format!(r#"{{"metadata": {{"name": "{name}", "namespace": "default"}}, "data": 1}}"#);
     let guard: kube::core::DeserializeGuard<ConfigMap> = serde_json::from_str(&text).unwrap();
     assert!(guard.0.is_err());
-    guard.0
+    guard.0.map_err(Invalid::from)
 }
 
 /// Plays events, and writes down what comes of them.
@@ -29,16 +29,21 @@ fn play(
     let mut said = Vec::new();
     for event in events {
         let taken = changes.take_in(event);
-        said.extend(taken.invalid.map(|(key, _)| format!("? {key}")));
+        said.extend(taken.invalid.map(|invalid| format!("? {}", invalid.key)));
         let gone = taken.gone.into_iter().flatten();
-        let mut events: Vec<_> = taken.event.into_iter().chain(gone).map(describe).collect();
+        let mut events: Vec<_> = taken
+            .event
+            .into_iter()
+            .chain(gone)
+            .map(|event| describe(&event))
+            .collect();
         events.sort();
         said.extend(events);
     }
     said
 }
 
-fn describe(event: ObjectEvent<ConfigMap>) -> String {
+fn describe(event: &ObjectEvent<ConfigMap>) -> String {
     let version = |object: &ConfigMap| {
         format!(
             "{} {}",
@@ -46,7 +51,7 @@ fn describe(event: ObjectEvent<ConfigMap>) -> String {
             object.resource_version().unwrap()
         )
     };
-    match &event {
+    match event {
         ObjectEvent::Created { object, initial } => {
             format!("{} {}", if *initial { "=" } else { "+" }, version(object))
         }
