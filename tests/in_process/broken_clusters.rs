@@ -2,9 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Secret, Service},
+    jiff::{SignedDuration, Timestamp},
+};
 use kube_sandbox::{Fault, Rule};
-use multicluster::{Controller, HealthState, OwnedClusters, informer::Watched};
+use multicluster::{
+    Controller, HealthState, Manager, OwnedClusters, informer::Watched, providers::FixedProvider,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -222,4 +227,27 @@ async fn a_cluster_that_refuses_the_credentials_is_connected_to_anew() {
         seen.timed().iter().any(|(_, what)| what == "zoo/a")
     })
     .await;
+}
+
+/// Credentials of which the end is known are read again before they end.
+#[tokio::test(start_paused = true)]
+async fn credentials_that_expire_are_read_again_before_they_do() {
+    let member = Member::new();
+    let end = Timestamp::now() + SignedDuration::from_secs(1_000);
+    let client = member.client().with_valid_until(Some(end));
+    let provider = FixedProvider::new().cluster("zoo".parse().unwrap(), client);
+    let seen = Seen::default();
+    let notes = seen.clone();
+    let controller = seen
+        .controller::<ConfigMap>("maps")
+        .on_engage(move |engagement, _| {
+            notes.say(format!("engaged {}", engagement.name()));
+            async { Ok::<_, multicluster::BoxError>(()) }
+        });
+    let manager = Manager::builder(provider).with(controller);
+    let _replica = Replica::run(manager.build().unwrap());
+    tokio::time::sleep(900 * SECOND).await;
+    assert_eq!(seen.take(), ["engaged zoo"]);
+    tokio::time::sleep(50 * SECOND).await;
+    assert_eq!(seen.take(), ["engaged zoo"], "50 s before they expire");
 }

@@ -13,7 +13,7 @@ use kube::{
     core::{DynamicObject, PartialObjectMeta},
     runtime::reflector::ObjectRef,
 };
-use kube_sandbox::Verb;
+use kube_sandbox::{Fault, Rule, Verb};
 use multicluster::{
     Action, BoxError, Context, Controller,
     informer::{GenerationChanged, Watch},
@@ -279,4 +279,30 @@ async fn a_list_by_a_watch_is_used_where_it_works() {
     assert_eq!(member.calls(Verb::List, "ConfigMap"), 0);
     member.create(&config_map("b")).await;
     seen.exactly(&["zoo/b"]).await;
+}
+
+/// A server that refuses such a list, and one that never completes it.
+#[tokio::test(start_paused = true)]
+async fn where_a_list_by_a_watch_does_not_work_plain_lists_do() {
+    for fault in [Fault::Status(422), Fault::StallWatch] {
+        let member = Member::new();
+        member.create(&config_map("a")).await;
+        // Only the first watch, which is to list.
+        let rule = Rule::new(fault).verbs([Verb::Watch]).times(1);
+        member.faults.add(rule);
+        let seen = Seen::default();
+        let (_replica, _) = run(&[("zoo", &member)], |manager| {
+            let notes = seen.clone();
+            let watch = Watch::<ConfigMap>::new().streaming_list();
+            let reconcile = move |context: Context<ConfigMap>| {
+                notes.note(&context);
+                async { Ok::<_, BoxError>(Action::await_change()) }
+            };
+            manager.with(Controller::of(watch, "maps", (), reconcile))
+        });
+        seen.exactly(&["zoo/a"]).await;
+        assert_eq!(member.calls(Verb::List, "ConfigMap"), 1);
+        member.create(&config_map("b")).await;
+        seen.exactly(&["zoo/b"]).await;
+    }
 }

@@ -155,6 +155,29 @@ fn a_change_elsewhere_is_the_next_job_whatever_one_cluster_has_queued() {
 }
 
 #[test]
+fn who_had_nothing_to_do_has_not_saved_turns_up() {
+    let mut queue = Queue::new(Limits::new(1));
+    let (busy, idle) = (queue.attach(NonZeroU32::MIN), queue.attach(NonZeroU32::MIN));
+    let now = Instant::now();
+    for key in 0..200 {
+        queue.add(busy, key, Live, now);
+    }
+    let next = |queue: &mut Queue<u32>| {
+        let (slot, key) = queue.pop(now).unwrap();
+        queue.finish(slot, key, Outcome::Done, now);
+        slot
+    };
+    for _ in 0..100 {
+        assert_eq!(next(&mut queue), busy);
+    }
+    for key in 0..100 {
+        queue.add(idle, key, Live, now);
+    }
+    let first: Vec<_> = (0..50).map(|_| next(&mut queue)).collect();
+    assert_eq!(first.iter().filter(|slot| **slot == idle).count(), 25);
+}
+
+#[test]
 fn turns_follow_the_weights() {
     let mut queue = Queue::new(Limits::new(1_000));
     let weights = [1, 2, 5].map(|weight| NonZeroU32::new(weight).unwrap());
