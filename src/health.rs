@@ -2,8 +2,9 @@
 //!
 //! # Flow
 //! 1. Every answer to a request through the engagement's client, and every request without one, is noted.
-//! 2. A cluster that has answered nothing for a while counts as unreachable. Its requests are then refused here, its
-//!    queues pause, and a single probe asks again: every 5 s for the first minute, after that every 12 to 20 s.
+//! 2. When all requests have failed for a while, a probe asks whether it is the cluster. If that fails too, the cluster is
+//!    unreachable: its requests are refused here, its queues pause, and the probe alone asks again, every 5 s for the first
+//!    minute, after that every 12 to 20 s.
 //! 3. The first answer ends that.
 //!
 //! # Guarantees
@@ -25,7 +26,7 @@ use std::{
 use thiserror::Error;
 use tokio::{sync::watch, time::Instant};
 
-use tracker::Tracker;
+use tracker::{Doubt, Tracker};
 
 /// How a cluster is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub(crate) struct Health(Arc<Inner>);
 
 struct Inner {
     tracker: Mutex<Tracker>,
-    unreachable: watch::Sender<bool>,
+    doubt: watch::Sender<Doubt>,
     unauthorized: watch::Sender<bool>,
 }
 
@@ -77,7 +78,7 @@ impl Health {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Inner {
             tracker: Mutex::new(Tracker::new(Instant::now())),
-            unreachable: watch::Sender::new(false),
+            doubt: watch::Sender::new(Doubt::None),
             unauthorized: watch::Sender::new(false),
         }))
     }
@@ -141,7 +142,7 @@ impl Health {
     /// # Errors
     /// [`Unreachable`] while nothing but a probe should be.
     pub(crate) fn check(&self) -> Result<(), Unreachable> {
-        if !*self.0.unreachable.borrow() {
+        if *self.0.doubt.borrow() != Doubt::Unreachable {
             return Ok(());
         }
         let reason = self.get().reason.unwrap_or_default();
@@ -150,15 +151,30 @@ impl Health {
 
     /// Completes when the cluster does not count as unreachable.
     pub(crate) async fn reachable(&self) {
-        self.until(false).await;
+        self.until(|doubt| doubt != Doubt::Unreachable).await;
     }
 
     /// Completes when the cluster counts as unreachable.
     pub(crate) async fn unreachable(&self) {
-        self.until(true).await;
+        self.until(|doubt| doubt == Doubt::Unreachable).await;
     }
 
-    /// Completes when the cluster has refused the credentials (401).
+    /// Completes when the cluster should be probed.
+    pub(crate) async fn doubtful(&self) {
+        self.until(|doubt| doubt != Doubt::None).await;
+    }
+
+    /// A probe had no answer, or one that says that the server does not work.
+    pub(crate) fn probe_failed(&self, reason: String) {
+        self.change(|tracker, now| tracker.probe_failed(reason, now));
+    }
+
+    /// The credentials are good: it was something else that was refused.
+    pub(crate) fn authorized(&self) {
+        self.0.unauthorized.send_replace(false);
+    }
+
+    /// Completes when a request was refused for its credentials (401).
     pub(crate) async fn unauthorized(&self) {
         let mut refused = self.0.unauthorized.subscribe();
         // The sender lives as long as `self`.
@@ -170,20 +186,20 @@ impl Health {
         self.tracker().probe_after(Instant::now(), fastrand::f64())
     }
 
-    async fn until(&self, unreachable: bool) {
-        let mut states = self.0.unreachable.subscribe();
+    async fn until(&self, wanted: impl Fn(Doubt) -> bool) {
+        let mut doubts = self.0.doubt.subscribe();
         // The sender lives as long as `self`.
-        let _ = states.wait_for(|state| *state == unreachable).await;
+        let _ = doubts.wait_for(|doubt| wanted(*doubt)).await;
     }
 
     fn change(&self, act: impl FnOnce(&mut Tracker, Instant)) {
         let mut tracker = self.tracker();
         act(&mut tracker, Instant::now());
-        let unreachable = tracker.is_unreachable();
+        let doubt = tracker.doubt();
         // Under the lock, so that the order is that of the changes.
-        self.0.unreachable.send_if_modified(|known| {
-            let changed = *known != unreachable;
-            *known = unreachable;
+        self.0.doubt.send_if_modified(|known| {
+            let changed = *known != doubt;
+            *known = doubt;
             changed
         });
     }

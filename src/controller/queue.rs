@@ -118,20 +118,20 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     }
 
     /// Adds a cluster, which gets `weight` turns for each one of a cluster of weight 1.
-    pub(crate) fn attach(&mut self, weight: NonZeroU32) -> Slot {
+    pub(crate) fn attach(&mut self, weight: NonZeroU32, now: Instant) -> Slot {
         let slot = self.clusters.insert(Keys::new(weight, self.limits.rate));
-        self.share_places();
+        self.share_places(now);
         slot
     }
 
     /// Removes a cluster with everything that waits in it; its running jobs still count until they are finished.
-    pub(crate) fn detach(&mut self, slot: Slot) {
+    pub(crate) fn detach(&mut self, slot: Slot, now: Instant) {
         if let Some(keys) = self.clusters.remove(slot) {
             for lane in Lane::ALL {
                 self.turns[lane as usize].leave(slot, keys.place(lane));
             }
         }
-        self.share_places();
+        self.share_places(now);
     }
 
     /// Hands out nothing of a cluster while it is paused.
@@ -139,7 +139,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         if let Some(keys) = self.clusters.get_mut(slot) {
             keys.paused = paused;
         }
-        self.stand(slot, Some(now));
+        self.stand(slot, now);
     }
 
     /// Asks for a key at once; that overtakes a delay, and in the live lane the initial one.
@@ -147,7 +147,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         if let Some(keys) = self.clusters.get_mut(slot) {
             keys.add(key, lane);
         }
-        self.stand(slot, Some(now));
+        self.stand(slot, now);
     }
 
     /// Asks for a key after `delay`, if it is not asked for earlier.
@@ -164,7 +164,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         let keys = self.clusters.get_mut(slot)?;
         keys.expire(now);
         let next = keys.due(now);
-        self.stand(slot, Some(now));
+        self.stand(slot, now);
         next
     }
 
@@ -184,7 +184,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
                 Lane::Live => self.lives_in_a_row.saturating_add(1),
                 Lane::Initial => 0,
             };
-            self.stand(slot, Some(now));
+            self.stand(slot, now);
             return Some((slot, key));
         }
         None
@@ -196,7 +196,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         if let Some(keys) = self.clusters.get_mut(slot) {
             keys.finish(key, outcome, now);
         }
-        self.stand(slot, Some(now));
+        self.stand(slot, now);
     }
 
     /// Whether nothing waits, neither for a turn nor for its time, and nothing runs.
@@ -215,15 +215,15 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     }
 
     /// How many places a cluster may use depends on whether it is alone.
-    fn share_places(&mut self) {
+    fn share_places(&mut self, now: Instant) {
         if self.clusters.len() <= 2 {
             let slots: Vec<_> = self.clusters.slots().collect();
-            slots.into_iter().for_each(|slot| self.stand(slot, None));
+            slots.into_iter().for_each(|slot| self.stand(slot, now));
         }
     }
 
-    /// Lets a cluster wait for its turns, or not, as its state says; without a time its rate is not looked at.
-    fn stand(&mut self, slot: Slot, now: Option<Instant>) {
+    /// Lets a cluster wait for its turns, or not, as its state says.
+    fn stand(&mut self, slot: Slot, now: Instant) {
         let limit = self.limits.of_one(self.clusters.len());
         let Some(keys) = self.clusters.get_mut(slot) else {
             return;

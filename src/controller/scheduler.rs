@@ -77,7 +77,7 @@ impl<K: Clone + Eq + Hash> Scheduler<K> {
     pub(super) fn attach(&self, name: ClusterName, weight: NonZeroU32) -> Attached<K> {
         let (sender, messages) = mailbox();
         let mut shared = self.lock();
-        let slot = shared.queue.attach(weight);
+        let slot = shared.queue.attach(weight, Instant::now());
         shared.clusters.insert(slot, sender);
         shared.names.insert(name.clone(), slot);
         drop(shared);
@@ -214,7 +214,7 @@ impl<K: Clone + Eq + Hash> Drop for Attached<K> {
         if shared.names.get(&self.name) == Some(&slot) {
             shared.names.remove(&self.name);
         }
-        shared.queue.detach(slot);
+        shared.queue.detach(slot, Instant::now());
         drop(shared);
         // With the mailbox go the jobs that were handed out and not begun, and free their places.
     }

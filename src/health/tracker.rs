@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{ClusterHealth, HealthState};
 
-/// So many failures in a row over so long a time make a cluster unreachable: a restart of its API server does not.
+/// So many failures in a row over so long a time make a cluster suspect: a restart of its API server does not.
 const FAILURES: u32 = 5;
 const DOUBT: Duration = Duration::from_secs(15);
 
@@ -21,10 +21,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Tracker {
     connection: Connection,
     failing: Option<Failing>,
-    unreachable: bool,
+    doubt: Doubt,
     problems: BTreeMap<String, String>,
     state: HealthState,
     since: Instant,
+}
+
+/// Whether a cluster answers at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// It does, as far as is known.
+    #[default]
+    None,
+    /// Requests fail; a probe will tell whether it is the cluster.
+    Suspect,
+    /// A probe has failed too.
+    Unreachable,
 }
 
 #[derive(Debug)]
@@ -49,7 +61,7 @@ impl Tracker {
         Self {
             connection: Connection::Sought,
             failing: None,
-            unreachable: false,
+            doubt: Doubt::None,
             problems: BTreeMap::new(),
             state: HealthState::Connecting,
             since: now,
@@ -62,7 +74,7 @@ impl Tracker {
             self.connection = Connection::Sought;
         }
         self.failing = None;
-        self.unreachable = false;
+        self.doubt = Doubt::None;
         self.problems.clear();
         self.settle(now);
     }
@@ -84,7 +96,7 @@ impl Tracker {
 
     pub(super) fn answered(&mut self, now: Instant) {
         self.failing = None;
-        self.unreachable = false;
+        self.doubt = Doubt::None;
         self.settle(now);
     }
 
@@ -96,9 +108,17 @@ impl Tracker {
         });
         failing.count = failing.count.saturating_add(1);
         failing.reason = reason;
-        if failing.count >= FAILURES && now.duration_since(failing.first) >= DOUBT {
-            self.unreachable = true;
+        let long = failing.count >= FAILURES && now.duration_since(failing.first) >= DOUBT;
+        if long && self.doubt == Doubt::None {
+            self.doubt = Doubt::Suspect;
         }
+        self.settle(now);
+    }
+
+    /// A probe had no answer, or one that says that the server does not work.
+    pub(super) fn probe_failed(&mut self, reason: String, now: Instant) {
+        self.failed(reason, now);
+        self.doubt = Doubt::Unreachable;
         self.settle(now);
     }
 
@@ -116,12 +136,15 @@ impl Tracker {
         self.settle(now);
     }
 
-    pub(super) fn is_unreachable(&self) -> bool {
-        self.unreachable
+    pub(super) fn doubt(&self) -> Doubt {
+        self.doubt
     }
 
-    /// How long to wait before the next probe of a cluster that is in doubt; `random` is from 0 to 1.
+    /// How long to wait before the next probe; `random` is from 0 to 1.
     pub(super) fn probe_after(&self, now: Instant, random: f64) -> Duration {
+        if self.doubt == Doubt::Suspect {
+            return Duration::ZERO;
+        }
         let first = self.failing.as_ref().map_or(now, |failing| failing.first);
         if now.duration_since(first) < PATIENCE {
             Duration::from_secs(3).mul_f64(1.0 + random / 2.0)
@@ -143,7 +166,8 @@ impl Tracker {
             return Some(reason.clone());
         }
         let failing = self.failing.as_ref();
-        let failing = failing.filter(|failing| failing.count >= MENTIONED || self.unreachable);
+        let failing = failing
+            .filter(|failing| failing.count >= MENTIONED || self.doubt == Doubt::Unreachable);
         if let Some(failing) = failing {
             return Some(failing.reason.clone());
         }
@@ -155,7 +179,7 @@ impl Tracker {
         let state = match self.connection {
             Connection::Failed(_) => HealthState::Unreachable,
             Connection::Sought => HealthState::Connecting,
-            Connection::Made if self.unreachable => HealthState::Unreachable,
+            Connection::Made if self.doubt == Doubt::Unreachable => HealthState::Unreachable,
             Connection::Made if self.reason().is_some() => HealthState::Degraded,
             Connection::Made => HealthState::Healthy,
         };
@@ -187,7 +211,10 @@ mod tests {
             assert_eq!(tracker.health().state, expected, "{second} s");
         }
         tracker.failed("refused".into(), start + seconds(15));
-        assert!(tracker.is_unreachable());
+        assert_eq!(tracker.doubt(), Doubt::Suspect);
+        assert_eq!(tracker.probe_after(start + seconds(15), 0.0), seconds(0));
+        tracker.probe_failed("refused".into(), start + seconds(15));
+        assert_eq!(tracker.doubt(), Doubt::Unreachable);
         let health = tracker.health();
         assert_eq!(
             (health.state, health.since),
@@ -200,15 +227,19 @@ mod tests {
     }
 
     #[test]
-    fn few_failures_over_a_long_time_are_not_enough() {
+    fn few_failures_are_not_enough_and_many_are_none_when_a_probe_is_answered() {
         let start = Instant::now();
         let mut tracker = Tracker::new(start);
+        tracker.connected(start);
         for attempt in 0..4 {
             tracker.failed("no answer".into(), start + seconds(60 * attempt));
         }
-        assert!(!tracker.is_unreachable());
+        assert_eq!(tracker.doubt(), Doubt::None);
         tracker.failed("no answer".into(), start + seconds(300));
-        assert!(tracker.is_unreachable());
+        assert_eq!(tracker.doubt(), Doubt::Suspect);
+        // A webhook that fails, for one, is not the cluster.
+        tracker.answered(start + seconds(300));
+        assert_eq!(tracker.health().state, Healthy);
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, StatusCode};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Client, client::Body};
 
-use crate::{cluster::Cluster, error::Report, health::Health};
+use crate::{error::Report, health::Health};
 
 /// How long the answer to a probe is waited for.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -14,31 +14,50 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// How long before its credentials expire a connection is made anew.
 const BEFORE_EXPIRY: Duration = Duration::from_secs(60);
 
-/// Asks a cluster that counts as unreachable, until it answers, and again when it does so later; never ends.
+/// Asks a cluster whose requests fail, until it answers, and again when they do so later; never ends.
 ///
-/// `client` is the cluster's own, since the fenced one refuses meanwhile.
-pub(super) async fn probe(client: Client, health: &Health) {
+/// `client` is the cluster's own, since the fenced one may refuse meanwhile.
+pub(super) async fn probe(client: &Client, health: &Health) {
     loop {
-        health.unreachable().await;
+        health.doubtful().await;
         tokio::time::sleep(health.probe_after()).await;
-        let answer = match Request::get("/version").body(Body::empty()) {
-            Ok(request) => tokio::time::timeout(ANSWER, client.send(request)).await,
-            Err(_) => return std::future::pending().await,
-        };
-        match answer {
-            Ok(Ok(response)) => health.answered(response.status()),
-            Ok(Err(error)) => health.failed(Report(&error).to_string()),
-            Err(_) => health.failed(format!("no answer within {ANSWER:?}")),
+        match ask(client).await {
+            Ok(status) if status.is_server_error() => {
+                health.probe_failed(format!("it answers {status}"));
+            }
+            Ok(status) => health.answered(status),
+            Err(reason) => health.probe_failed(reason),
         }
     }
 }
 
 /// Completes when the cluster should be connected to anew, with the reason.
-pub(super) async fn worn_out(cluster: &Cluster, health: &Health) -> &'static str {
+pub(super) async fn worn_out(client: &Client, health: &Health) -> &'static str {
     tokio::select! {
-        () = expiry(cluster.client()) => "its credentials expire",
-        () = health.unauthorized() => "it refuses the credentials (401)",
+        () = expiry(client) => "its credentials expire",
+        () = revoked(client, health) => "it refuses the credentials (401)",
     }
+}
+
+/// Completes when the cluster refuses the credentials, and not just something behind it that was asked through it.
+async fn revoked(client: &Client, health: &Health) {
+    loop {
+        health.unauthorized().await;
+        if ask(client).await == Ok(StatusCode::UNAUTHORIZED) {
+            return;
+        }
+        health.authorized();
+    }
+}
+
+/// One cheap request that everybody may send.
+async fn ask(client: &Client) -> Result<StatusCode, String> {
+    let request = Request::get("/version").body(Body::empty());
+    let request = request.map_err(|error| error.to_string())?;
+    let answer = tokio::time::timeout(ANSWER, client.send(request)).await;
+    let answer = answer.map_err(|_| format!("no answer within {ANSWER:?}"))?;
+    let response = answer.map_err(|error| Report(&error).to_string())?;
+    Ok(response.status())
 }
 
 /// Completes shortly before the credentials of a client expire.

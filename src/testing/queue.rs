@@ -27,8 +27,9 @@ impl Keys {
     #[must_use]
     pub fn new(clusters: usize, places: usize) -> Self {
         let mut queue = Queue::new(Limits::new(places));
+        let now = Instant::now();
         let clusters = (0..clusters)
-            .map(|_| queue.attach(NonZeroU32::MIN))
+            .map(|_| queue.attach(NonZeroU32::MIN, now))
             .collect();
         Self { queue, clusters }
     }

@@ -6,15 +6,16 @@ use k8s_openapi::{
     api::core::v1::{ConfigMap, Secret, Service},
     jiff::{SignedDuration, Timestamp},
 };
-use kube_sandbox::{Fault, Rule};
+use kube_sandbox::{Fault, Rule, Verb};
 use multicluster::{
-    Controller, HealthState, Manager, OwnedClusters, informer::Watched, providers::FixedProvider,
+    Action, Context, Controller, HealthState, Manager, OwnedClusters, informer::Watched,
+    providers::FixedProvider,
 };
 use tokio::time::Instant;
 
 use crate::{
     fleet::Replica,
-    local::{Member, SECOND, Seen, config_map, run, until},
+    local::{Member, SECOND, Seen, config_map, run, secret, until},
 };
 
 /// How long the client waits for an answer to begin.
@@ -250,4 +251,33 @@ async fn credentials_that_expire_are_read_again_before_they_do() {
     assert_eq!(seen.take(), ["engaged zoo"]);
     tokio::time::sleep(50 * SECOND).await;
     assert_eq!(seen.take(), ["engaged zoo"], "50 s before they expire");
+}
+
+/// A webhook that fails all writes is not the cluster: the rest of it is worked on as before.
+#[tokio::test(start_paused = true)]
+async fn writes_that_fail_do_not_make_a_cluster_unreachable() {
+    let member = Member::new();
+    member.create(&config_map("a")).await;
+    let fails = Rule::new(Fault::Status(500)).verbs([Verb::Create]);
+    let fails = member.faults.add(fails);
+    let writer = Controller::new("writer", |context: Context<ConfigMap>| async move {
+        let secrets = context.api::<Secret>();
+        let _ = secrets.create(&Default::default(), &secret("b")).await;
+        Ok::<_, multicluster::BoxError>(Action::requeue(SECOND))
+    });
+    let seen = Seen::default();
+    let (_replica, owned) = run(&[("zoo", &member)], |manager| {
+        manager
+            .with(writer)
+            .with(seen.controller::<Service>("services"))
+            .with(seen.controller::<ConfigMap>("maps"))
+    });
+    seen.exactly(&["zoo/a"]).await;
+    for place in 0..120 {
+        assert_ne!(owned.health()["zoo"].state, HealthState::Unreachable);
+        let name = format!("map-{place}");
+        member.create(&config_map(&name)).await;
+        seen.exactly(&[&format!("zoo/{name}")]).await;
+    }
+    assert!(member.faults.hits(fails) > 1_000);
 }

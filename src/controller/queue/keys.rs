@@ -230,12 +230,10 @@ impl<K: Clone + Eq + Hash> Keys<K> {
         }
     }
 
-    /// Whether a job may begin when there is one; without a time the rate is not looked at.
-    pub(super) fn may_run(&self, limit: usize, now: Option<Instant>) -> bool {
-        let free = match (&self.rate, now) {
-            (Some((rate, bucket)), Some(now)) => bucket.free_at(rate, now).is_none(),
-            _ => true,
-        };
+    /// Whether a job may begin when there is one.
+    pub(super) fn may_run(&self, limit: usize, now: Instant) -> bool {
+        let rate = self.rate.as_ref();
+        let free = rate.is_none_or(|(rate, bucket)| bucket.free_at(rate, now).is_none());
         !self.paused && self.running < limit && free
     }
 

@@ -10,7 +10,10 @@ fn drain(queue: &mut Queue<u32>) -> Vec<(Slot, u32)> {
 #[test]
 fn clusters_take_turns() {
     let mut queue = Queue::new(Limits::new(100));
-    let (noisy, quiet) = (queue.attach(NonZeroU32::MIN), queue.attach(NonZeroU32::MIN));
+    let (noisy, quiet) = (
+        queue.attach(NonZeroU32::MIN, Instant::now()),
+        queue.attach(NonZeroU32::MIN, Instant::now()),
+    );
     for key in 0..50 {
         queue.add(noisy, key, Live, Instant::now());
     }
@@ -23,7 +26,7 @@ fn clusters_take_turns() {
 #[test]
 fn a_key_is_worked_on_once_at_a_time() {
     let mut queue = Queue::new(Limits::new(100));
-    let slot = queue.attach(NonZeroU32::MIN);
+    let slot = queue.attach(NonZeroU32::MIN, Instant::now());
     queue.add(slot, 1, Live, Instant::now());
     queue.add(slot, 1, Live, Instant::now());
     assert_eq!(drain(&mut queue), [(slot, 1)]);
@@ -38,14 +41,17 @@ fn a_key_is_worked_on_once_at_a_time() {
 #[test]
 fn the_limit_counts_all_clusters() {
     let mut queue = Queue::new(Limits::new(2));
-    let (a, b) = (queue.attach(NonZeroU32::MIN), queue.attach(NonZeroU32::MIN));
+    let (a, b) = (
+        queue.attach(NonZeroU32::MIN, Instant::now()),
+        queue.attach(NonZeroU32::MIN, Instant::now()),
+    );
     for key in 0..3 {
         queue.add(a, key, Live, Instant::now());
         queue.add(b, key, Live, Instant::now());
     }
     assert_eq!(drain(&mut queue), [(a, 0), (b, 0)]);
     // A job of a cluster that has left still uses a place until it ends.
-    queue.detach(a);
+    queue.detach(a, Instant::now());
     assert_eq!(queue.pop(Instant::now()), None);
     queue.finish(a, 0, Outcome::Failed, Instant::now());
     queue.finish(b, 0, Outcome::Done, Instant::now());
@@ -55,7 +61,7 @@ fn the_limit_counts_all_clusters() {
 #[test]
 fn failures_back_off_and_a_success_forgets_them() {
     let mut queue = Queue::new(Limits::new(1));
-    let slot = queue.attach(NonZeroU32::MIN);
+    let slot = queue.attach(NonZeroU32::MIN, Instant::now());
     let start = Instant::now();
     queue.add(slot, 1, Live, Instant::now());
     let mut waits = Vec::new();
@@ -81,7 +87,7 @@ fn failures_back_off_and_a_success_forgets_them() {
 #[test]
 fn a_change_overtakes_a_delay() {
     let mut queue = Queue::new(Limits::new(1));
-    let slot = queue.attach(NonZeroU32::MIN);
+    let slot = queue.attach(NonZeroU32::MIN, Instant::now());
     let now = Instant::now();
     queue.add(slot, 1, Live, Instant::now());
     queue.pop(Instant::now());
@@ -97,14 +103,14 @@ fn a_change_overtakes_a_delay() {
 #[test]
 fn nothing_of_a_detached_cluster_is_handed_out() {
     let mut queue = Queue::new(Limits::new(10));
-    let slot = queue.attach(NonZeroU32::MIN);
+    let slot = queue.attach(NonZeroU32::MIN, Instant::now());
     let now = Instant::now();
     for key in 0..3 {
         queue.add(slot, key, Live, Instant::now());
     }
     queue.pop(Instant::now());
     queue.finish(slot, 0, Outcome::Requeue(Duration::from_secs(1)), now);
-    queue.detach(slot);
+    queue.detach(slot, Instant::now());
     assert_eq!(queue.expire(slot, now + Duration::from_secs(2)), None);
     queue.add(slot, 9, Live, Instant::now());
     assert_eq!(queue.pop(Instant::now()), None);
@@ -113,7 +119,7 @@ fn nothing_of_a_detached_cluster_is_handed_out() {
 #[test]
 fn a_paused_cluster_keeps_its_keys() {
     let mut queue = Queue::new(Limits::new(10));
-    let slot = queue.attach(NonZeroU32::MIN);
+    let slot = queue.attach(NonZeroU32::MIN, Instant::now());
     queue.add(slot, 1, Live, Instant::now());
     queue.pause(slot, true, Instant::now());
     queue.add(slot, 2, Live, Instant::now());
@@ -125,7 +131,10 @@ fn a_paused_cluster_keeps_its_keys() {
 #[test]
 fn one_cluster_never_takes_all_places() {
     let mut queue = Queue::new(Limits::new(4));
-    let (hangs, other) = (queue.attach(NonZeroU32::MIN), queue.attach(NonZeroU32::MIN));
+    let (hangs, other) = (
+        queue.attach(NonZeroU32::MIN, Instant::now()),
+        queue.attach(NonZeroU32::MIN, Instant::now()),
+    );
     for key in 0..10 {
         queue.add(hangs, key, Live, Instant::now());
     }
@@ -139,7 +148,10 @@ fn one_cluster_never_takes_all_places() {
 #[test]
 fn a_change_elsewhere_is_the_next_job_whatever_one_cluster_has_queued() {
     let mut queue = Queue::new(Limits::new(1));
-    let (noisy, quiet) = (queue.attach(NonZeroU32::MIN), queue.attach(NonZeroU32::MIN));
+    let (noisy, quiet) = (
+        queue.attach(NonZeroU32::MIN, Instant::now()),
+        queue.attach(NonZeroU32::MIN, Instant::now()),
+    );
     let now = Instant::now();
     for key in 0..100_000 {
         queue.add(noisy, key, Live, now);
@@ -157,7 +169,10 @@ fn a_change_elsewhere_is_the_next_job_whatever_one_cluster_has_queued() {
 #[test]
 fn who_had_nothing_to_do_has_not_saved_turns_up() {
     let mut queue = Queue::new(Limits::new(1));
-    let (busy, idle) = (queue.attach(NonZeroU32::MIN), queue.attach(NonZeroU32::MIN));
+    let (busy, idle) = (
+        queue.attach(NonZeroU32::MIN, Instant::now()),
+        queue.attach(NonZeroU32::MIN, Instant::now()),
+    );
     let now = Instant::now();
     for key in 0..200 {
         queue.add(busy, key, Live, now);
@@ -181,7 +196,7 @@ fn who_had_nothing_to_do_has_not_saved_turns_up() {
 fn turns_follow_the_weights() {
     let mut queue = Queue::new(Limits::new(1_000));
     let weights = [1, 2, 5].map(|weight| NonZeroU32::new(weight).unwrap());
-    let slots = weights.map(|weight| queue.attach(weight));
+    let slots = weights.map(|weight| queue.attach(weight, Instant::now()));
     for key in 0..200 {
         for slot in slots {
             queue.add(slot, key, Live, Instant::now());
@@ -195,7 +210,10 @@ fn turns_follow_the_weights() {
 #[test]
 fn changes_overtake_a_first_list_and_do_not_starve_it() {
     let mut queue = Queue::new(Limits::new(1));
-    let (new, old) = (queue.attach(NonZeroU32::MIN), queue.attach(NonZeroU32::MIN));
+    let (new, old) = (
+        queue.attach(NonZeroU32::MIN, Instant::now()),
+        queue.attach(NonZeroU32::MIN, Instant::now()),
+    );
     let now = Instant::now();
     for key in 0..10_000 {
         queue.add(new, key, Initial, now);
@@ -229,7 +247,7 @@ fn changes_overtake_a_first_list_and_do_not_starve_it() {
 #[test]
 fn the_earliest_request_wins() {
     let mut queue = Queue::new(Limits::new(1));
-    let slot = queue.attach(NonZeroU32::MIN);
+    let slot = queue.attach(NonZeroU32::MIN, Instant::now());
     let now = Instant::now();
     let seconds = Duration::from_secs;
     queue.add_after(slot, 1, seconds(9), now);
@@ -254,7 +272,7 @@ fn a_cluster_with_a_rate_keeps_to_it() {
         rate: Some(rate),
         ..Limits::new(10)
     });
-    let slot = queue.attach(NonZeroU32::MIN);
+    let slot = queue.attach(NonZeroU32::MIN, Instant::now());
     let start = Instant::now();
     for key in 0..5 {
         queue.add(slot, key, Live, start);
@@ -279,16 +297,16 @@ fn a_cluster_with_a_rate_keeps_to_it() {
 #[test]
 fn one_cluster_alone_uses_all_places_until_another_comes() {
     let mut queue = Queue::new(Limits::new(4));
-    let alone = queue.attach(NonZeroU32::MIN);
+    let alone = queue.attach(NonZeroU32::MIN, Instant::now());
     for key in 0..10 {
         queue.add(alone, key, Live, Instant::now());
     }
     assert_eq!(drain(&mut queue).len(), 4);
-    let other = queue.attach(NonZeroU32::MIN);
+    let other = queue.attach(NonZeroU32::MIN, Instant::now());
     for key in 0..2 {
         queue.finish(alone, key, Outcome::Done, Instant::now());
         assert_eq!(drain(&mut queue), []);
     }
-    queue.detach(other);
+    queue.detach(other, Instant::now());
     assert_eq!(drain(&mut queue).len(), 2);
 }
