@@ -10,7 +10,7 @@ use crate::{
     manager::{Manager, ManagerBuilder},
 };
 
-/// How often a condition is looked at.
+/// How often a condition is looked at, at most.
 const STEP: Duration = Duration::from_millis(5);
 
 /// A manager that runs in a task of its own; dropped, it dies as in a crash.
@@ -23,13 +23,15 @@ pub struct Running {
 
 /// Waits until `condition` holds; with paused time, that takes no time.
 ///
+/// It is looked at every 5 ms, and less often where `limit` is longer than 5 s: about a thousand times in all.
+///
 /// # Panics
 /// When it does not hold within `limit`; `what` says what was waited for.
 pub async fn eventually(limit: Duration, what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let start = Instant::now();
+    let (start, step) = (Instant::now(), STEP.max(limit / 1_000));
     while !condition().await {
         assert!(start.elapsed() <= limit, "not within {limit:?}: {what}");
-        tokio::time::sleep(STEP).await;
+        tokio::time::sleep(step).await;
     }
 }
 
