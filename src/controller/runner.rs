@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -18,8 +19,8 @@ use super::{
 };
 use crate::{
     engage::Engagement,
-    error::{Error, Result},
-    informer::{Indexes, Key, ObjectEvent, Objects, Subscription, Watched, subscribe},
+    error::{Error, Result, panic_message},
+    informer::{Indexes, Key, ObjectEvent, Objects, Subscription, Watch, Watched, subscribe},
 };
 
 /// What the reconciles of one engagement have in common.
@@ -171,13 +172,13 @@ fn follow<K: Watched, S: Send + Sync + 'static>(
     deleted: Arc<Deleted<K>>,
 ) -> impl FnMut(&[ObjectEvent<K>]) + Send + 'static {
     let (requests, watch) = (queue.requests().clone(), spec.watch.clone());
+    let name = spec.name.clone();
     move |events| {
         // One call for each run of events of the same urgency.
         for run in events.chunk_by(|a, b| lane(a) == lane(b)) {
             let keys = run.iter().filter_map(|event| {
-                indexes.take_in(event);
                 let key = Key::of(&**event.object());
-                if !watch.passes(event) {
+                if !is_wanted(&watch, &indexes, event, &name) {
                     return None;
                 }
                 match event {
@@ -192,6 +193,24 @@ fn follow<K: Watched, S: Send + Sync + 'static>(
             }
         }
     }
+}
+
+/// Indexes an event, and asks the predicates; when one of them panics, rather one reconcile too many.
+fn is_wanted<K: Watched>(
+    watch: &Watch<K>,
+    indexes: &Indexes<K>,
+    event: &ObjectEvent<K>,
+    controller: &str,
+) -> bool {
+    let judge = AssertUnwindSafe(|| {
+        indexes.take_in(event);
+        watch.passes(event)
+    });
+    catch_unwind(judge).unwrap_or_else(|panic| {
+        let (object, error) = (Key::of(&**event.object()), panic_message(&*panic));
+        tracing::error!(controller, %object, error, "an index or a predicate panicked");
+        true
+    })
 }
 
 fn may_work(engagement: &Engagement) -> bool {

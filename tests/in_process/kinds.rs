@@ -16,7 +16,7 @@ use kube::{
 use kube_sandbox::{Fault, Rule, Verb};
 use multicluster::{
     Action, BoxError, Context, Controller,
-    informer::{GenerationChanged, Watch},
+    informer::{GenerationChanged, ObjectEvent, Watch, from_fn},
 };
 use serde_json::json;
 
@@ -259,6 +259,26 @@ async fn a_mapping_that_panics_stops_nothing_else() {
         member.create(&secret(name)).await;
     }
     seen.exactly(&["-zoo/better", "-zoo/good"]).await;
+}
+
+/// A predicate and an index are user's code too: rather one reconcile too many.
+#[tokio::test(start_paused = true)]
+async fn a_predicate_that_panics_costs_a_reconcile_and_no_other_object() {
+    let member = Member::new();
+    for name in ["a", "odd", "z"] {
+        member.create(&config_map(name)).await;
+    }
+    let seen = Seen::default();
+    let (_replica, _) = run(&[("zoo", &member)], |manager| {
+        let picky = from_fn(|event: &ObjectEvent<ConfigMap>| {
+            assert_ne!(event.object().name_any(), "odd");
+            event.object().name_any() != "z"
+        });
+        manager.with(seen.controller::<ConfigMap>("maps").predicate(picky))
+    });
+    seen.exactly(&["zoo/a", "zoo/odd"]).await;
+    member.delete::<ConfigMap>("odd").await;
+    seen.exactly(&["-zoo/odd"]).await;
 }
 
 #[tokio::test(start_paused = true)]
