@@ -13,6 +13,13 @@ pub(crate) struct Backoff {
     failures: u32,
 }
 
+/// The waits of a watch; see [`patient`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WatchBackoff {
+    failing: Backoff,
+    refused: Backoff,
+}
+
 // === impl Backoff ===
 
 impl Backoff {
@@ -26,19 +33,26 @@ impl Backoff {
 
     /// The wait after one more failure.
     pub(crate) fn next(&mut self) -> Duration {
-        self.next_up_to(self.longest)
-    }
-
-    /// The wait after one more failure, with another limit than usual.
-    pub(crate) fn next_up_to(&mut self, longest: Duration) -> Duration {
-        let full = exponential(self.first, longest, self.failures);
+        let full = exponential(self.first, self.longest, self.failures);
         self.failures = self.failures.saturating_add(1);
         full.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
-    /// That of a watch; see [`patient`].
-    pub(crate) const fn of_watch() -> Self {
-        Self::new(Duration::from_millis(200), Duration::from_millis(4_500))
+    /// An attempt succeeded.
+    pub(crate) fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+// === impl WatchBackoff ===
+
+impl WatchBackoff {
+    pub(crate) const fn new() -> Self {
+        let first = Duration::from_millis(200);
+        Self {
+            failing: Backoff::new(first, Duration::from_millis(4_500)),
+            refused: Backoff::new(first, Duration::from_secs(15)),
+        }
     }
 
     /// How long to wait after an event of a watch before it is asked for the next one.
@@ -47,26 +61,24 @@ impl Backoff {
         event: &watcher::Result<watcher::Event<K>>,
     ) -> Option<Duration> {
         match event {
+            // It answers: what it refuses now, it may permit in a moment, as when it has just been started.
+            Err(error) if is_refused(error) => {
+                self.failing.reset();
+                Some(self.refused.next())
+            }
             Err(error) => {
                 if is_gone(error) {
-                    self.reset();
+                    self.failing.reset();
                 }
-                Some(match is_refused(error) {
-                    true => self.next_up_to(Duration::from_secs(15)),
-                    false => self.next(),
-                })
+                self.refused.reset();
+                Some(self.failing.next())
             }
             Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => None,
             Ok(_) => {
-                self.reset();
+                *self = Self::new();
                 None
             }
         }
-    }
-
-    /// An attempt succeeded.
-    pub(crate) fn reset(&mut self) {
-        self.failures = 0;
     }
 }
 
@@ -90,7 +102,7 @@ where
     K: Send,
     W: Stream<Item = watcher::Result<watcher::Event<K>>> + Send,
 {
-    let start = (Box::pin(watch), Backoff::of_watch(), None);
+    let start = (Box::pin(watch), WatchBackoff::new(), None);
     stream::unfold(start, |(mut watch, mut backoff, pause)| async move {
         if let Some(pause) = pause {
             tokio::time::sleep(pause).await;
@@ -160,6 +172,27 @@ mod tests {
         let start = tokio::time::Instant::now();
         watch.next().await;
         assert!(start.elapsed() <= Duration::from_millis(200));
+    }
+
+    /// An API server that starts refuses a moment longer, before it knows its own rules.
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_refuses_after_an_outage_is_asked_again_soon() {
+        let refusal = || {
+            let status = kube::core::Status::failure("not yet", "Forbidden").with_code(403);
+            let cause = kube::Error::Api(status.boxed());
+            Err::<watcher::Event<()>, _>(watcher::Error::InitialListFailed(cause))
+        };
+        let failure = |_| Err(watcher::Error::NoResourceVersion);
+        let mut events: Vec<_> = (0..10).map(failure).collect();
+        events.extend([refusal(), refusal(), Ok(Init)]);
+        let mut watch = std::pin::pin!(patient(stream::iter(events)));
+        for _ in 0..11 {
+            watch.next().await;
+        }
+        let start = tokio::time::Instant::now();
+        watch.next().await;
+        watch.next().await;
+        assert!(start.elapsed() <= Duration::from_millis(600));
     }
 
     #[tokio::test(start_paused = true)]

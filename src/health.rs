@@ -186,6 +186,11 @@ impl Health {
         self.tracker().probe_after(Instant::now(), fastrand::f64())
     }
 
+    /// How long to wait for the answer to a probe.
+    pub(crate) fn probe_limit(&self) -> Duration {
+        self.tracker().probe_limit(Instant::now())
+    }
+
     async fn until(&self, wanted: impl Fn(Doubt) -> bool) {
         let mut doubts = self.0.doubt.subscribe();
         // The sender lives as long as `self`.

@@ -153,6 +153,15 @@ impl Tracker {
         }
     }
 
+    /// How long the answer to a probe is waited for: the first ones are sent to find a server that has just come back.
+    pub(super) fn probe_limit(&self, now: Instant) -> Duration {
+        let first = self.failing.as_ref().map_or(now, |failing| failing.first);
+        Duration::from_secs(match now.duration_since(first) < PATIENCE {
+            true => 3,
+            false => 10,
+        })
+    }
+
     pub(super) fn health(&self) -> ClusterHealth {
         ClusterHealth {
             state: self.state,

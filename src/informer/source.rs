@@ -14,7 +14,7 @@ use super::{
     Watch, Watched,
     changes::{Invalid, Shown},
 };
-use crate::{backoff::Backoff, health::Health};
+use crate::{backoff::WatchBackoff, health::Health};
 
 /// How long a list by a watch may show nothing before it counts as not supported.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -26,7 +26,7 @@ pub(super) struct Source<K: Watched> {
     watch: Watch<K>,
     /// Decodes object by object: slower, but one bad object is one error.
     guarded: bool,
-    backoff: Backoff,
+    backoff: WatchBackoff,
     /// Until when nothing is asked for.
     paused: Option<Instant>,
     listing: bool,
@@ -43,7 +43,7 @@ impl<K: Watched> Source<K> {
             health,
             watch,
             guarded: false,
-            backoff: Backoff::of_watch(),
+            backoff: WatchBackoff::new(),
             paused: None,
             listing: true,
             events,

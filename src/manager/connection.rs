@@ -8,9 +8,6 @@ use kube::{Client, client::Body};
 
 use crate::{error::Report, health::Health};
 
-/// How long the answer to a probe is waited for.
-const ANSWER: Duration = Duration::from_secs(10);
-
 /// How long before its credentials expire a connection is made anew.
 const BEFORE_EXPIRY: Duration = Duration::from_secs(60);
 
@@ -21,7 +18,7 @@ pub(super) async fn probe(client: &Client, health: &Health) {
     loop {
         health.doubtful().await;
         tokio::time::sleep(health.probe_after()).await;
-        match ask(client).await {
+        match ask(client, health.probe_limit()).await {
             Ok(status) if status.is_server_error() => {
                 health.probe_failed(format!("it answers {status}"));
             }
@@ -43,7 +40,7 @@ pub(super) async fn worn_out(client: &Client, health: &Health) -> &'static str {
 async fn revoked(client: &Client, health: &Health) {
     loop {
         health.unauthorized().await;
-        if ask(client).await == Ok(StatusCode::UNAUTHORIZED) {
+        if ask(client, health.probe_limit()).await == Ok(StatusCode::UNAUTHORIZED) {
             return;
         }
         health.authorized();
@@ -51,11 +48,11 @@ async fn revoked(client: &Client, health: &Health) {
 }
 
 /// One cheap request that everybody may send.
-async fn ask(client: &Client) -> Result<StatusCode, String> {
+async fn ask(client: &Client, limit: Duration) -> Result<StatusCode, String> {
     let request = Request::get("/version").body(Body::empty());
     let request = request.map_err(|error| error.to_string())?;
-    let answer = tokio::time::timeout(ANSWER, client.send(request)).await;
-    let answer = answer.map_err(|_| format!("no answer within {ANSWER:?}"))?;
+    let answer = tokio::time::timeout(limit, client.send(request)).await;
+    let answer = answer.map_err(|_| format!("no answer within {limit:?}"))?;
     let response = answer.map_err(|error| Report(&error).to_string())?;
     Ok(response.status())
 }
