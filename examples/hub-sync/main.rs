@@ -1,21 +1,21 @@
 //! Copies ConfigMaps from a hub to every member cluster and removes them again, with two replicas.
 //!
 //! `cargo run --example hub-sync` needs nothing else: the hub and three members are API servers in memory. The program
-//! publishes a ConfigMap on the hub, changes and deletes it, and prints what the members show.
+//! publishes a ConfigMap on the hub, changes and deletes it, prints what the members show, and ends; Ctrl-C ends it earlier.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{DeleteParams, Patch, PatchParams},
     runtime::reflector::ObjectRef,
 };
 use kube_sandbox::Sandbox;
 use multicluster::{
     Action, BoxError, Context, Controller, Engagement, Manager, Sharding, Watch, for_each_cluster,
-    providers::FixedProvider,
+    providers::FixedProvider, sharding::Timings, shutdown_signal,
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -34,7 +34,10 @@ async fn main() -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let replicas = ["replica-0", "replica-1"].map(|peer| run(&hub, &members, peer, stop.clone()));
     let show = async {
-        let shown = show(&hub, &members).await;
+        let shown = tokio::select! {
+            shown = show(&hub, &members) => shown,
+            () = shutdown_signal() => Ok(()),
+        };
         stop.cancel();
         shown
     };
@@ -58,13 +61,17 @@ async fn run(
     let originals = Watch::<ConfigMap>::new().labels(ORIGINAL);
     let controller = Controller::of(copies, "hub-sync", peer, sync)
         .watches_host_with(originals, |map, _| vec![ObjectRef::from_obj(map)]);
-    let sharding = Sharding::with_client(hub.client(), "hub-sync").peer(peer);
+    let sharding = Sharding::with_client(hub.client(), "hub-sync")
+        .peer(peer)
+        .lease_namespace("kube-system")
+        .timings(Timings::new(Duration::from_secs(5)));
     Manager::builder(provider)
         .host(hub.client())
-        .sharding(sharding.lease_namespace("kube-system"))
+        .sharding(sharding)
         .with(controller)
         .with_host(for_each_cluster("status", move |hub| status(hub, peer)))
         .build()?
+        // As a Pod of its own: .run(shutdown_signal())
         .run(stop.cancelled_owned())
         .await?;
     Ok(())
@@ -89,7 +96,7 @@ async fn sync(context: Context<ConfigMap, &'static str>) -> Result<Action, BoxEr
                 context.cluster_name()
             );
         }
-        None if context.object().is_some() => {
+        None if context.object().is_some() && is_gone(&context).await? => {
             copies.delete(name, &DeleteParams::default()).await?;
             println!(
                 "{} has removed {name} from {}",
@@ -102,12 +109,21 @@ async fn sync(context: Context<ConfigMap, &'static str>) -> Result<Action, BoxEr
     Ok(Action::await_change())
 }
 
-/// Work on the hub itself, by one replica at a time: says who leads.
+/// Whether the hub itself says so: its cache here may be behind another replica that made the copy.
+async fn is_gone(context: &Context<ConfigMap, &'static str>) -> Result<bool, BoxError> {
+    let (hub, key) = (context.engagement().host().ok_or("no hub")?, context.key());
+    let namespace = key.namespace.as_deref().unwrap_or_default();
+    let originals: Api<ConfigMap> = Api::namespaced(hub.client(), namespace);
+    let original = originals.get_opt(&key.name).await?;
+    Ok(original.is_none_or(|map| map.labels().get("sync").is_none_or(|sync| sync != "true")))
+}
+
+/// Work on the hub itself, by one replica at a time: says who leads, and how many members there are.
 async fn status(hub: Engagement, peer: &'static str) -> Result<(), BoxError> {
     let maps: Api<ConfigMap> = Api::default_namespaced(hub.client());
     let status = json!({
         "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {"name": "hub-sync-status"}, "data": {"leader": peer},
+        "metadata": {"name": "hub-sync-status"}, "data": {"leader": peer, "members": MEMBERS.len().to_string()},
     });
     let params = PatchParams::apply("hub-sync").force();
     maps.patch("hub-sync-status", &params, &Patch::Apply(status))

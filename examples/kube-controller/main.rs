@@ -15,7 +15,8 @@ use kube::{
 };
 use kube_sandbox::Sandbox;
 use multicluster::{
-    Engagement, Manager, Sharding, for_each_cluster, providers::NamespaceProvider, shutdown_signal,
+    Engagement, Manager, Sharding, for_each_cluster, providers::NamespaceProvider,
+    sharding::Timings, shutdown_signal,
 };
 
 /// Runs a kube-rs controller on every cluster of a fleet.
@@ -47,10 +48,13 @@ async fn main() -> anyhow::Result<()> {
 
 /// One replica; in a real fleet each is a Pod of its own.
 async fn run(sandbox: &Sandbox, peer: &'static str, seconds: Option<u64>) -> anyhow::Result<()> {
-    let sharding = Sharding::with_client(sandbox.client(), "greetings").peer(peer);
+    let sharding = Sharding::with_client(sandbox.client(), "greetings")
+        .peer(peer)
+        .lease_namespace("kube-system")
+        .timings(Timings::new(Duration::from_secs(5)));
     let control = move |engagement| control(engagement, peer);
     Manager::builder(NamespaceProvider::new(sandbox.client()).labels("fleet=yes"))
-        .sharding(sharding.lease_namespace("kube-system"))
+        .sharding(sharding)
         .with(for_each_cluster("greetings", control))
         .build()?
         .run(ended(seconds))

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
+use tokio::{
+    sync::oneshot,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
 
 use crate::{
     engage::OwnedClusters,
@@ -23,15 +27,17 @@ pub struct Running {
 
 /// Waits until `condition` holds; with paused time, that takes no time.
 ///
-/// It is looked at every 5 ms, and less often where `limit` is longer than 5 s: about a thousand times in all.
+/// It is looked at every 5 ms, and less often where `limit` is longer than 5 s: about a thousand times in all, and the last
+/// time when `limit` is over.
 ///
 /// # Panics
-/// When it does not hold within `limit`; `what` says what was waited for.
+/// When it does not hold within `limit`, or does not answer for so long; `what` says what was waited for.
 pub async fn eventually(limit: Duration, what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let (start, step) = (Instant::now(), STEP.max(limit / 1_000));
-    while !condition().await {
-        assert!(start.elapsed() <= limit, "not within {limit:?}: {what}");
-        tokio::time::sleep(step).await;
+    while !timeout(limit, condition()).await.unwrap_or(false) {
+        let left = limit.saturating_sub(start.elapsed());
+        assert!(!left.is_zero(), "not within {limit:?}: {what}");
+        sleep(step.min(left)).await;
     }
 }
 

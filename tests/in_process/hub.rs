@@ -2,15 +2,19 @@
 
 use std::sync::{Arc, Mutex};
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::{
+    coordination::v1::Lease,
+    core::v1::{ConfigMap, Secret},
+};
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams},
     runtime::reflector::ObjectRef,
 };
+use kube_sandbox::{Fault, Rule, Verb};
 use multicluster::{
-    Action, BoxError, Context, Controller, Manager, NotOwner, NotOwnerReason, Sharding, Watch,
-    clock::TokioClock, for_each_cluster, providers::FixedProvider, sharding::Timings,
+    Action, BoxError, Context, Controller, Error, Manager, NotOwner, NotOwnerReason, Sharding,
+    Watch, clock::TokioClock, for_each_cluster, providers::FixedProvider, sharding::Timings,
 };
 use serde_json::json;
 
@@ -43,10 +47,20 @@ async fn sync(context: Context<ConfigMap>) -> Result<Action, BoxError> {
             let params = PatchParams::apply("hub-sync").force();
             api.patch(&name, &params, &Patch::Apply(copy)).await?;
         }
-        None if context.object().is_some() => drop(api.delete(&name, &Default::default()).await?),
+        None if context.object().is_some() && is_gone(&context).await? => {
+            drop(api.delete(&name, &Default::default()).await?);
+        }
         None => {}
     }
     Ok(Action::await_change())
+}
+
+/// Whether the hub itself says so: its cache here may be behind another replica that made the copy.
+async fn is_gone(context: &Context<ConfigMap>) -> Result<bool, BoxError> {
+    let host = context.engagement().host().ok_or("no hub")?.client();
+    let originals: Api<ConfigMap> = Api::default_namespaced(host);
+    let original = originals.get_opt(&context.key().name).await?;
+    Ok(original.is_none_or(|map| map.labels().get("sync").is_none_or(|sync| sync != "true")))
 }
 
 // === impl Hub ===
@@ -75,9 +89,9 @@ impl Hub {
             .lease_namespace("kube-system")
             .timings(Timings::new(LEASE))
             .clock(self.clock);
-        let (on_hub, peer) = (self.on_hub.clone(), peer.to_owned());
+        let (on_hub, name) = (self.on_hub.clone(), peer.to_owned());
         let status = for_each_cluster("status", move |host| {
-            let (on_hub, peer) = (on_hub.clone(), peer.clone());
+            let (on_hub, peer) = (on_hub.clone(), name.clone());
             async move {
                 on_hub.lock().unwrap().push(format!("+{peer}"));
                 let maps: Api<ConfigMap> = Api::default_namespaced(host.client());
@@ -93,7 +107,7 @@ impl Hub {
             }
         });
         let manager = Manager::builder(provider)
-            .host(self.hub.client())
+            .host(self.hub.faults.client(peer))
             .sharding(sharding)
             .with(controller)
             .with_host(status);
@@ -113,10 +127,16 @@ impl Hub {
 
     /// Waits until every member has this value under a name, or nothing.
     async fn everywhere(&self, name: &str, value: Option<&str>) {
+        self.shown(&self.members.iter().collect::<Vec<_>>(), name, value)
+            .await;
+    }
+
+    /// The same for some members.
+    async fn shown(&self, members: &[&Member], name: &str, value: Option<&str>) {
         let start = tokio::time::Instant::now();
         loop {
             let mut values = Vec::new();
-            for member in &self.members {
+            for member in members {
                 let map = member.api::<ConfigMap>().get_opt(name).await.unwrap();
                 values.push(map.map(|map| map.data.unwrap_or_default()["value"].clone()));
             }
@@ -131,6 +151,27 @@ impl Hub {
         }
     }
 
+    /// The members whose Lease a replica holds, once all of them are held.
+    async fn members_of(&self, peer: &str) -> Vec<&Member> {
+        let leases: Api<Lease> = Api::namespaced(self.hub.sandbox.client(), "kube-system");
+        let start = tokio::time::Instant::now();
+        loop {
+            let mut holders = Vec::new();
+            for name in MEMBERS {
+                let lease = leases.get_opt(&format!("mcr-shard-{name}")).await.unwrap();
+                let spec = lease.and_then(|lease| lease.spec);
+                holders.push(spec.and_then(|spec| spec.holder_identity));
+            }
+            if holders.iter().all(Option::is_some) {
+                let held = self.members.iter().zip(holders);
+                let held = held.filter(|(_, holder)| holder.as_deref() == Some(peer));
+                return held.map(|(member, _)| member).collect();
+            }
+            assert!(start.elapsed() < 30 * SECOND, "{holders:?}");
+            tokio::time::sleep(SECOND / 100).await;
+        }
+    }
+
     fn on_hub(&self) -> Vec<String> {
         self.on_hub.lock().unwrap().clone()
     }
@@ -140,8 +181,8 @@ impl Hub {
 async fn what_the_hub_says_is_in_every_member_and_goes_with_it() {
     let hub = Hub::new();
     // Of the same name and not ours: never touched.
-    hub.members[0].create(&secret("motd")).await;
-    hub.members[0].create(&config_map("own")).await;
+    let of_same_name = hub.members[0].create(&secret("motd")).await;
+    let own = hub.members[0].create(&config_map("own")).await;
     let (a, _b) = (hub.start("a"), hub.start("b"));
     hub.publish("motd", "hello").await;
     hub.everywhere("motd", Some("hello")).await;
@@ -156,11 +197,49 @@ async fn what_the_hub_says_is_in_every_member_and_goes_with_it() {
     hub.everywhere("motd", Some("bye")).await;
 
     // It goes from the members of a replica that has crashed as well.
+    assert!(!hub.members_of("a").await.is_empty());
     drop(a);
     hub.hub.delete::<ConfigMap>("motd").await;
     hub.everywhere("motd", None).await;
-    assert!(hub.members[0].api::<Secret>().get("motd").await.is_ok());
-    assert!(hub.members[0].api::<ConfigMap>().get("own").await.is_ok());
+    let (secrets, maps) = (
+        hub.members[0].api::<Secret>(),
+        hub.members[0].api::<ConfigMap>(),
+    );
+    assert_eq!(secrets.get("motd").await.unwrap(), of_same_name);
+    assert_eq!(maps.get("own").await.unwrap(), own);
+}
+
+/// A replica whose watch of the hub is late does not take the copies of another one for leftovers.
+#[tokio::test(start_paused = true)]
+async fn a_copy_is_not_removed_because_the_hub_is_seen_late() {
+    let hub = Hub::new();
+    let (a, _c) = (hub.start("a"), hub.start("c"));
+    hub.publish("first", "hello").await;
+    hub.everywhere("first", Some("hello")).await;
+    let late = Rule::new(Fault::FreezeWatch).verbs([Verb::Watch]);
+    let late = hub.hub.faults.add(late.kind("ConfigMap").user("c"));
+    let members = hub.members_of("a").await;
+    assert!(
+        !members.is_empty() && members.len() < MEMBERS.len(),
+        "{}",
+        members.len()
+    );
+    hub.publish("motd", "hello").await;
+    hub.shown(&members, "motd", Some("hello")).await;
+    let copies = members[0].api::<ConfigMap>();
+    let before = copies.get("motd").await.unwrap().metadata;
+
+    a.leave().await.unwrap();
+    tokio::time::sleep(20 * SECOND).await;
+    assert_eq!(hub.members_of("c").await.len(), MEMBERS.len());
+    let after = copies
+        .get_opt("motd")
+        .await
+        .unwrap()
+        .map(|map| map.metadata);
+    assert_eq!(after.and_then(|after| after.uid), before.uid);
+    assert!(hub.hub.faults.remove(late) > 0);
+    hub.everywhere("motd", Some("hello")).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,6 +316,18 @@ async fn a_host_that_is_missing_or_has_a_namesake_is_an_error_that_says_what_to_
     assert_eq!(
         error,
         "copies works with the host: name it with ManagerBuilder::host"
+    );
+
+    // Work on the host needs one too.
+    let error = Manager::builder(FixedProvider::new())
+        .with_host(seen.controller::<ConfigMap>("status"))
+        .build();
+    let Err(Error::Setting(error)) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(
+        error,
+        "status works with the host: name it with ManagerBuilder::host"
     );
 
     // The namesake is left out; everything else works.

@@ -21,6 +21,8 @@ mod outages;
 mod ownership;
 mod requests;
 mod soak;
+#[cfg(feature = "testing")]
+mod test_helpers;
 mod trouble;
 mod watchdog;
 mod watches;
