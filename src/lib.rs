@@ -47,6 +47,9 @@
 //! | feature | adds |
 //! |---|---|
 //! | `namespace` | `providers::NamespaceProvider`: every Namespace of one cluster is a cluster of its own |
+//! | `kubeconfig` | `providers::KubeconfigProvider`: every Secret with a kubeconfig is a cluster |
+//! | `file` | `providers::FileProvider`: every context of kubeconfig files is a cluster |
+//! | `multi` | `providers::MultiProvider`: several providers as one |
 //! | `testing` | `testing`: helpers for tests of controllers, and a simulation of whole fleets |
 //!
 //! TLS and the version of the Kubernetes API are the program's choice: enable `rustls-tls` with `ring` or `aws-lc-rs` (or
@@ -61,6 +64,7 @@ pub mod clock;
 mod cluster;
 mod clusters;
 pub mod config;
+mod connect;
 pub mod controller;
 mod engage;
 mod error;
@@ -85,6 +89,7 @@ pub use crate::config::Settings;
 pub use bounded::bounded;
 pub use cluster::{Cluster, ClusterName};
 pub use clusters::ClusterSet;
+pub use connect::cluster_client;
 pub use controller::{Action, Context, Controller, Requests, finalizer};
 pub use engage::{ClusterAware, Engagement, OwnedClusters, for_each_cluster};
 pub use error::{BoxError, Error, Report, Result};

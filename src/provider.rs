@@ -51,8 +51,8 @@ pub enum ClusterEvent {
 ///   only what it can do better than that.
 /// - [`connect`](Self::connect) reads the source again and keeps nothing: credentials exist for owned clusters only. It
 ///   can be dropped at any await, is given a timeout by the manager, and is retried with back-off when it fails.
-/// - The client that it returns should not retry on its own (`kube::Config::default_retry = false`) and should have
-///   connect and write timeouts: a fenced write must not hide in a retry loop.
+/// - The client that it returns should not retry on its own and should have timeouts, as those of
+///   [`cluster_client`](crate::cluster_client) do: a fenced write must not hide in a retry loop.
 ///
 /// # Errors
 /// Both report [`Error::Provider`]; errors must not contain credentials.

@@ -14,6 +14,7 @@ const CRATE: &[(&str, &[&str])] = &[
     ("backoff", &[]),
     ("bounded", &["error"]),
     ("clock", &[]),
+    ("connect", &[]),
     ("error", &[]),
     ("setting", &["error"]),
     (
@@ -124,6 +125,7 @@ const PROVIDERS: &[&str] = &[
     "ClusterSet",
     "Error",
     "bounded",
+    "cluster_client",
     "k8s_openapi",
     "kube",
 ];

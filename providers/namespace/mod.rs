@@ -4,11 +4,12 @@ mod body;
 mod client;
 mod path;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use multicluster::{
     Cluster, ClusterEvent, ClusterName, ClusterProvider, ClusterRef, ClusterSet, Error, bounded,
+    cluster_client,
     k8s_openapi::api::core::v1::Namespace,
     kube::{Api, Client, Config, Resource, ResourceExt, runtime::watcher},
 };
@@ -69,13 +70,8 @@ impl NamespaceProvider {
 impl TryFrom<Config> for NamespaceProvider {
     type Error = Error;
 
-    fn try_from(mut config: Config) -> Result<Self, Error> {
-        config.default_retry = false;
-        config
-            .connect_timeout
-            .get_or_insert(Duration::from_secs(10));
-        config.write_timeout.get_or_insert(Duration::from_secs(30));
-        let client = Client::try_from(config)
+    fn try_from(config: Config) -> Result<Self, Error> {
+        let client = cluster_client(config)
             .map_err(|error| Error::provider(NAME, "use the kubeconfig", error))?;
         Ok(Self::new(client))
     }
