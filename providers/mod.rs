@@ -10,7 +10,15 @@
 //!
 //! All of them use the crate's public API only, so each is also an example of how to write one.
 
+#[cfg(any(feature = "file", feature = "kubeconfig"))]
+mod credentials;
+#[cfg(feature = "file")]
+mod file;
 mod fixed;
+#[cfg(feature = "kubeconfig")]
+mod kubeconfig;
+#[cfg(feature = "multi")]
+mod multi;
 #[cfg(feature = "namespace")]
 mod namespace;
 

@@ -1,0 +1,1 @@
+//! Connections by the credentials of a kubeconfig.

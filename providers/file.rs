@@ -1,0 +1,1 @@
+//! Every context of kubeconfig files is a cluster.

@@ -1,0 +1,1 @@
+//! Every Secret with a kubeconfig is a cluster.

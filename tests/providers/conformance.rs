@@ -1,0 +1,1 @@
+//! Every built-in provider keeps the contract of providers.

@@ -1,0 +1,1 @@
+//! Clusters that come and go in code.

@@ -1,0 +1,1 @@
+//! A Namespace as a whole cluster: what needs more than one of them.
