@@ -2,14 +2,15 @@
 //!
 //! # Flow
 //! 1. Every answer to a request through the engagement's client, and every request without one, is noted.
-//! 2. When all requests have failed for a while, a probe asks whether it is the cluster. If that fails too, the cluster is
-//!    unreachable: its requests are refused here, its queues pause, and the probe alone asks again, every 5 s for the first
-//!    minute, after that every 12 to 20 s.
+//! 2. When all requests have failed for a while (five in a row over 15 s), or one waits for 5 s while nothing else is
+//!    answered, a probe asks whether it is the cluster. If that fails too, the cluster is unreachable: its requests are
+//!    refused here, those that wait are given up, its queues pause, and the probe alone asks again, every 5 s for the
+//!    first minute, after that every 12 to 20 s.
 //! 3. The first answer ends that.
 //!
 //! # Guarantees
 //! A cluster that is down gets less than one request in 10 s from a peer after a minute, however many controllers and
-//! kinds there are, and costs no worker anything.
+//! kinds there are. One that stops to answer keeps a worker that waits for it no longer than about 8 s.
 //!
 //! # Not guaranteed
 //! An answer is any status below 500: a cluster that refuses everything (401, 403) is reachable, and its watches are
@@ -19,7 +20,10 @@ mod tracker;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -68,6 +72,8 @@ pub(crate) struct Health(Arc<Inner>);
 
 struct Inner {
     tracker: Mutex<Tracker>,
+    /// How many requests were answered.
+    answers: AtomicU64,
     doubt: watch::Sender<Doubt>,
     unauthorized: watch::Sender<bool>,
 }
@@ -78,6 +84,7 @@ impl Health {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Inner {
             tracker: Mutex::new(Tracker::new(Instant::now())),
+            answers: AtomicU64::new(0),
             doubt: watch::Sender::new(Doubt::None),
             unauthorized: watch::Sender::new(false),
         }))
@@ -106,6 +113,7 @@ impl Health {
 
     /// A request was answered.
     pub(crate) fn answered(&self, status: http::StatusCode) {
+        self.0.answers.fetch_add(1, Relaxed);
         if status.is_server_error() {
             self.failed(format!("it answers {status}"));
             return;
@@ -123,6 +131,16 @@ impl Health {
     /// A request got no answer, or one that says that the server does not work.
     pub(crate) fn failed(&self, reason: String) {
         self.change(|tracker, now| tracker.failed(reason, now));
+    }
+
+    /// Whether anything was answered since this number was another one.
+    pub(crate) fn answers(&self) -> u64 {
+        self.0.answers.load(Relaxed)
+    }
+
+    /// A request waits for long, and nothing else was answered meanwhile.
+    pub(crate) fn silent(&self) {
+        self.change(Tracker::silent);
     }
 
     /// Something of the cluster does not work; `what` is the same until it is [`solved`](Self::solved).
@@ -145,8 +163,18 @@ impl Health {
         if *self.0.doubt.borrow() != Doubt::Unreachable {
             return Ok(());
         }
+        Err(self.refusal())
+    }
+
+    /// Completes when a request that waits should be given up, since the cluster counts as unreachable.
+    pub(crate) async fn given_up(&self) -> Unreachable {
+        self.unreachable().await;
+        self.refusal()
+    }
+
+    fn refusal(&self) -> Unreachable {
         let reason = self.get().reason.unwrap_or_default();
-        Err(Unreachable { reason })
+        Unreachable { reason }
     }
 
     /// Completes when the cluster does not count as unreachable.

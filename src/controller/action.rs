@@ -22,6 +22,9 @@ impl Action {
     }
 
     /// Reconcile again after `duration`, even without a change.
+    ///
+    /// That holds for a deleted object too, which stays at hand until then: say [`await_change`](Self::await_change) when
+    /// its deletion is dealt with, or it is reconciled for ever.
     #[must_use]
     pub const fn requeue(duration: Duration) -> Self {
         Self {

@@ -38,7 +38,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
         let dyntype = self.spec.watch.dyntype().clone();
         self.source(Within::<K, C> {
             watch,
-            map: Arc::new(move |object, _| owner(&dyntype, object)),
+            map: Arc::new(move |object, objects| owner(&dyntype, object, objects)),
         })
     }
 
@@ -216,7 +216,10 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
         self
     }
 
-    /// Called after the last reconcile of an engagement has ended; it may ask for objects of other clusters.
+    /// Called when an engagement has ended, after its last reconcile; it may ask for objects of other clusters.
+    ///
+    /// It is called for every engagement that [`on_engage`](Self::on_engage) was called for, but not when a drain took too
+    /// long and was ended by force.
     #[must_use]
     pub fn on_disengage<F>(
         mut self,

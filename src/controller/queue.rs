@@ -18,7 +18,7 @@ use std::{hash::Hash, num::NonZeroU32, time::Duration};
 
 use tokio::time::Instant;
 
-use keys::Keys;
+use keys::{Keys, later};
 pub(crate) use rate::Rate;
 pub(crate) use slots::Slot;
 use slots::Slots;
@@ -155,7 +155,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         if delay.is_zero() {
             self.add(slot, key, Lane::Live, now);
         } else if let Some(keys) = self.clusters.get_mut(slot) {
-            keys.delay(key, now + delay);
+            keys.delay(key, later(now, delay));
         }
     }
 
@@ -163,9 +163,13 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     pub(crate) fn expire(&mut self, slot: Slot, now: Instant) -> Option<Instant> {
         let keys = self.clusters.get_mut(slot)?;
         keys.expire(now);
-        let next = keys.due(now);
         self.stand(slot, now);
-        next
+        self.due(slot, now)
+    }
+
+    /// When something of a cluster changes by the passing of time alone.
+    pub(crate) fn due(&self, slot: Slot, now: Instant) -> Option<Instant> {
+        self.clusters.get(slot)?.due(now)
     }
 
     /// The next key to work on, if one is ready and the limits permit.

@@ -35,10 +35,10 @@ async fn run<K: Watched, S: Clone + Send + Sync + 'static>(work: Arc<Work<K, S>>
     let Some(key) = job.key().cloned() else {
         return;
     };
-    let object = work.objects.by_key(&key);
-    let deleted = object.is_none();
+    let (object, last_known) = (work.objects.by_key(&key), work.deleted.get(&key));
+    let deleted = last_known.clone().filter(|_| object.is_none());
     let context = Context {
-        last_known: work.deleted.get(&key),
+        last_known,
         object,
         key: key.to_ref(work.spec.watch.dyntype().clone()),
         state: work.spec.state.clone(),
@@ -46,8 +46,8 @@ async fn run<K: Watched, S: Clone + Send + Sync + 'static>(work: Arc<Work<K, S>>
         caches: work.caches.clone(),
     };
     let outcome = reconcile(&work.spec, context).await;
-    if deleted && matches!(outcome, Outcome::Done) && work.objects.by_key(&key).is_none() {
-        work.deleted.remove(&key);
+    if let (Some(deleted), Outcome::Done) = (deleted, outcome) {
+        work.deleted.settled(&key, &deleted);
     }
     job.finish(outcome);
 }

@@ -48,14 +48,15 @@ pub(super) async fn run<K: Watched, S: Clone + Send + Sync + 'static>(
     let mut queue = spec.scheduler.attach(engagement.name().clone(), weight);
     // Nothing begins before everything is known that a reconciler may look up.
     queue.pause(true);
-    let (work, subscriptions) = attach(&spec, &engagement, &queue)?;
-    let work = Arc::new(work);
     let mut reconciles = JoinSet::new();
     tokio::select! {
         biased;
         () = engagement.cancelled() => {}
         started = start(&spec, &engagement) => {
             started?;
+            // After the hook: when it fails and is called again, nothing is listed again for that.
+            let (work, subscriptions) = attach(&spec, &engagement, &queue)?;
+            let work = Arc::new(work);
             serve(&work, &mut queue, subscriptions, &mut reconciles).await;
         }
     }
@@ -248,7 +249,18 @@ impl<K> Deleted<K> {
         self.lock().get(key).cloned()
     }
 
-    pub(super) fn remove(&self, key: &Key) {
+    /// The deletion of `object` was reconciled; that of a later one of the same name is not.
+    pub(super) fn settled(&self, key: &Key, object: &Arc<K>) {
+        let mut known = self.lock();
+        if known
+            .get(key)
+            .is_some_and(|known| Arc::ptr_eq(known, object))
+        {
+            known.remove(key);
+        }
+    }
+
+    fn remove(&self, key: &Key) {
         self.lock().remove(key);
     }
 

@@ -25,8 +25,16 @@ pub(super) struct Scheduler<K: Clone + Eq + Hash> {
 #[derive(Debug)]
 struct Shared<K: Clone + Eq + Hash> {
     queue: Queue<K>,
-    clusters: HashMap<Slot, Sender<Message<K>>>,
+    clusters: HashMap<Slot, Runner<K>>,
     names: HashMap<ClusterName, Slot>,
+}
+
+/// Where the jobs of a cluster go.
+#[derive(Debug)]
+struct Runner<K: Clone + Eq + Hash> {
+    messages: Sender<Message<K>>,
+    /// When it will look again at what is due.
+    looks: Option<Instant>,
 }
 
 /// What a cluster's runner is told.
@@ -78,7 +86,11 @@ impl<K: Clone + Eq + Hash> Scheduler<K> {
         let (sender, messages) = mailbox();
         let mut shared = self.lock();
         let slot = shared.queue.attach(weight, Instant::now());
-        shared.clusters.insert(slot, sender);
+        let runner = Runner {
+            messages: sender,
+            looks: None,
+        };
+        shared.clusters.insert(slot, runner);
         shared.names.insert(name.clone(), slot);
         drop(shared);
         Attached {
@@ -110,19 +122,20 @@ impl<K: Clone + Eq + Hash> Scheduler<K> {
         let now = Instant::now();
         let mut shared = self.lock();
         let result = act(&mut shared.queue, now);
-        let mut refused = Vec::new();
-        while let Some((slot, key)) = shared.queue.pop(now) {
-            let job = Message::Job(Job {
-                scheduler: self.clone(),
-                slot,
-                key: Some(key),
-            });
-            match shared.clusters.get(&slot) {
-                Some(sender) => refused.extend(sender.send(job).err()),
-                None => refused.push(job),
-            }
-        }
+        let refused = shared.hand_out(self, now);
         // Dropping a job locks again.
+        drop(shared);
+        drop(refused);
+        result
+    }
+
+    /// Changes the keys of one cluster, and wakes its runner when something is due earlier than it looks.
+    fn change_of<T>(&self, slot: Slot, act: impl FnOnce(&mut Queue<K>, Instant) -> T) -> T {
+        let now = Instant::now();
+        let mut shared = self.lock();
+        let result = act(&mut shared.queue, now);
+        let refused = shared.hand_out(self, now);
+        shared.wake(slot, now);
         drop(shared);
         drop(refused);
         result
@@ -131,6 +144,41 @@ impl<K: Clone + Eq + Hash> Scheduler<K> {
     fn lock(&self) -> MutexGuard<'_, Shared<K>> {
         // The queue is consistent between statements that can panic.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Shared ===
+
+impl<K: Clone + Eq + Hash> Shared<K> {
+    /// Sends out the jobs that may run; those that nobody took are to be dropped without the lock.
+    #[must_use]
+    fn hand_out(&mut self, scheduler: &Scheduler<K>, now: Instant) -> Vec<Message<K>> {
+        let mut refused = Vec::new();
+        while let Some((slot, key)) = self.queue.pop(now) {
+            let job = Message::Job(Job {
+                scheduler: scheduler.clone(),
+                slot,
+                key: Some(key),
+            });
+            match self.clusters.get(&slot) {
+                Some(runner) => refused.extend(runner.messages.send(job).err()),
+                None => refused.push(job),
+            }
+        }
+        refused
+    }
+
+    /// Tells a runner when something of its cluster is due earlier than it looks.
+    fn wake(&mut self, slot: Slot, now: Instant) {
+        let (Some(due), Some(runner)) = (self.queue.due(slot, now), self.clusters.get_mut(&slot))
+        else {
+            return;
+        };
+        if runner.looks.is_none_or(|looks| due < looks) {
+            runner.looks = Some(due);
+            // Without a receiver there is nobody to wake.
+            let _ = runner.messages.send(Message::LookAgain);
+        }
     }
 }
 
@@ -147,7 +195,7 @@ impl<K: Clone + Eq + Hash> Clone for Scheduler<K> {
 impl<K: Clone + Eq + Hash> Requester<K> {
     /// Asks for keys at once.
     pub(super) fn add(&self, keys: impl IntoIterator<Item = K>, lane: Lane) {
-        self.scheduler.change(|queue, now| {
+        self.scheduler.change_of(self.slot, |queue, now| {
             for key in keys {
                 queue.add(self.slot, key, lane, now);
             }
@@ -156,12 +204,9 @@ impl<K: Clone + Eq + Hash> Requester<K> {
 
     /// Asks for a key after `delay`, if it is not asked for earlier.
     pub(super) fn add_after(&self, key: K, delay: Duration) {
-        self.scheduler
-            .change(|queue, now| queue.add_after(self.slot, key, delay, now));
-        if let Some(sender) = self.scheduler.lock().clusters.get(&self.slot) {
-            // Without a receiver there is nobody to wake.
-            let _ = sender.send(Message::LookAgain);
-        }
+        self.scheduler.change_of(self.slot, |queue, now| {
+            queue.add_after(self.slot, key, delay, now);
+        });
     }
 }
 
@@ -186,7 +231,18 @@ impl<K: Clone + Eq + Hash> Attached<K> {
     pub(super) fn expire(&self) -> Option<Instant> {
         let slot = self.requests.slot;
         let scheduler = &self.requests.scheduler;
-        scheduler.change(|queue, now| queue.expire(slot, now))
+        let now = Instant::now();
+        let mut shared = scheduler.lock();
+        shared.queue.expire(slot, now);
+        let refused = shared.hand_out(scheduler, now);
+        // What was handed out may have used up the rate.
+        let due = shared.queue.due(slot, now);
+        if let Some(runner) = shared.clusters.get_mut(&slot) {
+            runner.looks = due;
+        }
+        drop(shared);
+        drop(refused);
+        due
     }
 
     /// Gets no jobs while paused.
@@ -207,15 +263,19 @@ impl<K: Clone + Eq + Hash> Attached<K> {
 
 impl<K: Clone + Eq + Hash> Drop for Attached<K> {
     fn drop(&mut self) {
-        let slot = self.requests.slot;
+        let (slot, scheduler) = (self.requests.slot, &self.requests.scheduler);
         // All under one lock, so that no job is handed out in between.
-        let mut shared = self.requests.scheduler.lock();
+        let mut shared = scheduler.lock();
         shared.clusters.remove(&slot);
         if shared.names.get(&self.name) == Some(&slot) {
             shared.names.remove(&self.name);
         }
-        shared.queue.detach(slot, Instant::now());
+        let now = Instant::now();
+        shared.queue.detach(slot, now);
+        // Who is alone now may use all places.
+        let refused = shared.hand_out(scheduler, now);
         drop(shared);
+        drop(refused);
         // With the mailbox go the jobs that were handed out and not begun, and free their places.
     }
 }
@@ -237,7 +297,7 @@ impl<K: Clone + Eq + Hash> Job<K> {
         if let Some(key) = self.key.take() {
             let slot = self.slot;
             self.scheduler
-                .change(|queue, now| queue.finish(slot, key, outcome, now));
+                .change_of(slot, |queue, now| queue.finish(slot, key, outcome, now));
         }
     }
 }

@@ -170,9 +170,12 @@ pub(super) fn lane<K>(event: &ObjectEvent<K>) -> Lane {
 }
 
 /// The controller of kind `K` that owns an object.
+///
+/// Only the objects can tell whether a kind that is named at run time has namespaces.
 pub(super) fn owner<K: Watched, C: Watched>(
     dyntype: &K::DynamicType,
     object: &C,
+    objects: &Objects<K>,
 ) -> Vec<ObjectRef<K>> {
     let meta = object.meta();
     let owners = meta.owner_references.iter().flatten();
@@ -191,7 +194,11 @@ pub(super) fn owner<K: Watched, C: Watched>(
         let namespaced =
             TypeId::of::<<K as Scoped>::Scope>() != TypeId::of::<ClusterResourceScope>();
         match &meta.namespace {
-            Some(namespace) if namespaced => reference.within(namespace),
+            Some(namespace) if namespaced => {
+                let within = reference.clone().within(namespace);
+                let elsewhere = objects.get(&within).is_none() && objects.get(&reference).is_some();
+                if elsewhere { reference } else { within }
+            }
             _ => reference,
         }
     });

@@ -1,8 +1,9 @@
 //! The member cluster's client behind the guard.
 
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{Method, Request, Response, header};
@@ -17,6 +18,9 @@ use crate::{
     error::{BoxError, Report},
     health::Health,
 };
+
+/// How long a request may wait until it is asked whether the cluster is there.
+const LONG: Duration = Duration::from_secs(5);
 
 /// A client like `base` that asks `guard` before every request.
 ///
@@ -43,7 +47,23 @@ async fn noted(
     request: Request<Body>,
 ) -> Result<Response<Body>, BoxError> {
     health.check()?;
-    let answer = bounded::send(base, request).await;
+    let mut sending = pin!(bounded::send(base, request));
+    let answer = loop {
+        let answers = health.answers();
+        if let Ok(answer) = tokio::time::timeout(LONG, &mut sending).await {
+            break answer;
+        }
+        if health.answers() == answers {
+            health.silent();
+        }
+        // What waits in vain would keep a worker from the other clusters.
+        tokio::select! {
+            biased;
+            answer = &mut sending => break answer,
+            refusal = health.given_up() => return Err(refusal.into()),
+            () = tokio::time::sleep(LONG) => {}
+        }
+    };
     match &answer {
         Ok(response) => health.answered(response.status()),
         Err(error) => health.failed(Report(&**error).to_string()),

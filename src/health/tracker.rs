@@ -115,6 +115,19 @@ impl Tracker {
         self.settle(now);
     }
 
+    /// A request waits for long, and nothing else was answered meanwhile.
+    pub(super) fn silent(&mut self, now: Instant) {
+        self.failing.get_or_insert_with(|| Failing {
+            first: now,
+            count: 0,
+            reason: String::new(),
+        });
+        if self.doubt == Doubt::None {
+            self.doubt = Doubt::Suspect;
+        }
+        self.settle(now);
+    }
+
     /// A probe had no answer, or one that says that the server does not work.
     pub(super) fn probe_failed(&mut self, reason: String, now: Instant) {
         self.failed(reason, now);
@@ -249,6 +262,28 @@ mod tests {
         // A webhook that fails, for one, is not the cluster.
         tracker.answered(start + seconds(300));
         assert_eq!(tracker.health().state, Healthy);
+    }
+
+    #[test]
+    fn silence_is_asked_about_at_once() {
+        let start = Instant::now();
+        let mut tracker = Tracker::new(start);
+        tracker.connected(start);
+        tracker.silent(start);
+        assert_eq!(
+            (tracker.doubt(), tracker.health().state),
+            (Doubt::Suspect, Healthy)
+        );
+        assert!(tracker.answered_needed());
+        tracker.answered(start + seconds(1));
+        assert_eq!(tracker.doubt(), Doubt::None);
+        tracker.silent(start + seconds(10));
+        tracker.probe_failed("no answer within 3s".into(), start + seconds(13));
+        assert_eq!(tracker.health().state, Unreachable);
+        assert_eq!(
+            tracker.health().reason.as_deref(),
+            Some("no answer within 3s")
+        );
     }
 
     #[test]

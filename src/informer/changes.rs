@@ -32,6 +32,8 @@ pub(super) struct Invalid {
 
 /// What came of it.
 pub(super) struct Taken<K> {
+    /// Another object of the same name, which must have been deleted while nobody watched.
+    pub(super) replaced: Option<ObjectEvent<K>>,
     pub(super) event: Option<ObjectEvent<K>>,
     /// An object that could not be decoded; what was known of it before stays known.
     pub(super) invalid: Option<Invalid>,
@@ -63,6 +65,7 @@ impl<K: Watched> Changes<K> {
     pub(super) fn take_in(&mut self, shown: Shown<K>) -> Taken<K> {
         use watcher::Event;
         let mut taken = Taken {
+            replaced: None,
             event: None,
             invalid: None,
             gone: None,
@@ -70,7 +73,7 @@ impl<K: Watched> Changes<K> {
         match shown {
             Event::Init => self.unseen = self.objects.keys().into_iter().collect(),
             Event::InitApply(object) | Event::Apply(object) => match object {
-                Ok(object) => taken.event = self.store(object),
+                Ok(object) => self.store(object, &mut taken),
                 Err(invalid) => {
                     self.unseen.remove(&invalid.key);
                     taken.invalid = Some(invalid);
@@ -96,16 +99,20 @@ impl<K: Watched> Changes<K> {
         taken
     }
 
-    /// `None` when nothing has changed.
-    fn store(&mut self, object: K) -> Option<ObjectEvent<K>> {
+    fn store(&mut self, object: K, taken: &mut Taken<K>) {
         let key = Key::of(&object);
         self.unseen.remove(&key);
         let object = self.prepared(object);
         let initial = !self.listed;
         match self.objects.insert(key, object.clone()) {
-            None => Some(ObjectEvent::Created { object, initial }),
-            Some(old) if is_same(&*old, &*object) => None,
-            Some(old) => Some(ObjectEvent::Updated { old, object }),
+            Some(old) if is_same(&*old, &*object) => {}
+            Some(old) if old.meta().uid == object.meta().uid => {
+                taken.event = Some(ObjectEvent::Updated { old, object });
+            }
+            old => {
+                taken.replaced = old.map(|object| ObjectEvent::Deleted { object });
+                taken.event = Some(ObjectEvent::Created { object, initial });
+            }
         }
     }
 

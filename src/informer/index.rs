@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -34,16 +35,26 @@ impl<K: Watched> Indexes<K> {
     }
 
     /// Follows a change.
+    ///
+    /// # Panics
+    /// When an index does, after the others have followed.
     pub(crate) fn take_in(&self, event: &ObjectEvent<K>) {
+        let mut panicked = None;
         for index in self.0.values() {
-            match event {
+            let follow = AssertUnwindSafe(|| match event {
                 ObjectEvent::Created { object, .. } => index.insert(object),
                 ObjectEvent::Deleted { object } => index.remove(object),
                 ObjectEvent::Updated { old, object } => {
                     index.remove(old);
                     index.insert(object);
                 }
+            });
+            if let Err(panic) = catch_unwind(follow) {
+                panicked = Some(panic);
             }
+        }
+        if let Some(panic) = panicked {
+            resume_unwind(panic);
         }
     }
 }

@@ -31,8 +31,8 @@ impl<K: Watched> Objects<K> {
     /// The first object for which `is_wanted` says so, in no order.
     #[must_use]
     pub fn find(&self, is_wanted: impl Fn(&K) -> bool) -> Option<Arc<K>> {
-        let known = self.read();
-        known.values().find(|object| is_wanted(object)).cloned()
+        // Of a copy: `is_wanted` may look at these objects itself.
+        self.list().into_iter().find(|object| is_wanted(object))
     }
 }
 

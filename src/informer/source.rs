@@ -91,6 +91,11 @@ impl<K: Watched> Source<K> {
         }
     }
 
+    /// Asks for nothing for a while.
+    pub(super) fn pause_for(&mut self, pause: Duration) {
+        self.paused = Some(Instant::now() + pause);
+    }
+
     /// Waits after a failure; cancel-safe.
     async fn pause(&mut self) {
         while let Some(end) = self.paused {

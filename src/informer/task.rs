@@ -1,12 +1,19 @@
 //! The task of one informer.
 
 use std::{
+    any::Any,
+    future::pending,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
+use futures_util::FutureExt;
 use kube::runtime::watcher;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep_until},
+};
 
 use super::{
     ObjectEvent, Watch, Watched,
@@ -14,7 +21,7 @@ use super::{
     source::Source,
 };
 use crate::{
-    backoff::is_gone,
+    backoff::{Backoff, is_gone},
     engage::Engagement,
     error::{Report, panic_message},
     mailbox::Mailbox,
@@ -23,6 +30,13 @@ use crate::{
 
 /// How many objects of a list are told at once.
 const BATCH: usize = 256;
+
+/// How long after its last failure a watch works, if it has not failed again: longer than its longest back-off.
+const RESUMED: Duration = Duration::from_secs(20);
+
+/// How long to wait before a watch begins anew that has panicked.
+const PANICKED: Duration = Duration::from_secs(1);
+const LONGEST_PANICKED: Duration = Duration::from_secs(60);
 
 /// What is called with each batch of changes.
 pub(crate) type Call<K> = Box<dyn FnMut(&[ObjectEvent<K>]) + Send>;
@@ -49,6 +63,8 @@ struct Informer<K: Watched> {
     handlers: Vec<Handler<K>>,
     /// What a list has shown and nobody was told of yet.
     batch: Vec<ObjectEvent<K>>,
+    /// When the watch failed last, if it has shown nothing since.
+    failed_at: Option<Instant>,
 }
 
 /// Runs for ever; dropped, it has ended.
@@ -59,25 +75,47 @@ pub(super) async fn run<K: Watched>(
     mut commands: Mailbox<Command<K>>,
 ) {
     let dyntype = watch.dyntype().clone();
-    let (client, health) = (engagement.client(), engagement.health().clone());
-    let mut source = Source::new(client, health, watch);
+    let mut source = open(&engagement, &watch);
+    let mut panics = Backoff::new(PANICKED, LONGEST_PANICKED);
     let mut informer = Informer {
         engagement,
         dyntype,
         changes,
         handlers: Vec::new(),
         batch: Vec::new(),
+        failed_at: None,
     };
     loop {
+        // The type's own code decodes.
+        let next = AssertUnwindSafe(source.next()).catch_unwind();
         tokio::select! {
             biased;
             command = commands.next() => informer.obey(command),
-            event = source.next() => match event {
-                Ok(shown) => informer.take_in(shown),
-                Err(error) => informer.report(&error),
+            () = resumed(informer.failed_at) => informer.works(),
+            event = next => match event {
+                Ok(Ok(shown)) => informer.take_in(shown),
+                Ok(Err(error)) => informer.report(&error),
+                Err(panic) => {
+                    informer.report_panic(&*panic);
+                    source = open(&informer.engagement, &watch);
+                    source.pause_for(panics.next());
+                }
             }
         }
     }
+}
+
+/// Completes when a watch must have been taken up again: kube says nothing of that.
+async fn resumed(failed_at: Option<Instant>) {
+    match failed_at {
+        Some(failed) => sleep_until(failed + RESUMED).await,
+        None => pending().await,
+    }
+}
+
+fn open<K: Watched>(engagement: &Engagement, watch: &Watch<K>) -> Source<K> {
+    let (client, health) = (engagement.client(), engagement.health().clone());
+    Source::new(client, health, watch.clone())
 }
 
 // === impl Informer ===
@@ -124,9 +162,9 @@ impl<K: Watched> Informer<K> {
             self.report_invalid(invalid);
         }
         if works {
-            let problem = self.problem();
-            self.engagement.health().solved(&problem);
+            self.works();
         }
+        self.batch.extend(taken.replaced);
         self.batch.extend(taken.event);
         if !waits || self.batch.len() >= BATCH {
             self.flush();
@@ -136,6 +174,11 @@ impl<K: Watched> Informer<K> {
             self.flush();
             self.handlers.iter_mut().for_each(Handler::complete);
         }
+    }
+
+    fn works(&mut self) {
+        self.failed_at = None;
+        self.engagement.health().solved(&self.problem());
     }
 
     fn flush(&mut self) {
@@ -176,10 +219,24 @@ impl<K: Watched> Informer<K> {
         });
     }
 
-    fn report(&self, error: &watcher::Error) {
+    fn report_panic(&mut self, panic: &(dyn Any + Send)) {
+        let (kind, cluster) = (K::kind(&self.dyntype), self.engagement.name());
+        let (controller, error) = (self.users(), panic_message(panic));
+        tracing::error!(controller, %kind, %cluster, error, "the watch panicked and begins anew");
+        let problem = self.problem();
+        let reason = format!("watch {problem}: it panicked: {error}");
+        self.engagement.health().problem(problem, reason);
+        self.failed_at = None;
+    }
+
+    fn report(&mut self, error: &watcher::Error) {
         if self.engagement.is_cancelled() {
             return;
         }
+        // A list that fails has not worked before a list does.
+        let resumes =
+            self.changes.is_listed() && !matches!(error, watcher::Error::InitialListFailed(_));
+        self.failed_at = resumes.then(Instant::now);
         let (kind, cluster) = (K::kind(&self.dyntype).into_owned(), self.engagement.name());
         let text = Report(error).to_string();
         if is_gone(error) {

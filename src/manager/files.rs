@@ -3,6 +3,9 @@
 /// Connections use one each, and the default of most systems, 1,024, is for some 300 clusters.
 const ENOUGH: u64 = 65_536;
 
+/// A hard limit below this is worth a word.
+const LITTLE: u64 = 16_384;
+
 /// Raises the limit of this process to what the system permits, as Go's runtime does; says so when that is little.
 #[cfg(unix)]
 pub(super) fn raise_limit() {
@@ -10,6 +13,13 @@ pub(super) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.map_or(ENOUGH, |maximum| maximum.min(ENOUGH));
     let present = limit.current.unwrap_or(u64::MAX);
+    if wanted < LITTLE {
+        tracing::warn!(
+            limit = wanted,
+            "this process may have few open files, and each watch is one: raise the hard limit (ulimit -Hn) for more than {} clusters",
+            wanted / 4
+        );
+    }
     if present >= wanted {
         return;
     }

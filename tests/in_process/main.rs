@@ -17,6 +17,7 @@ mod kube_controller;
 mod loads;
 mod local;
 mod namespaces;
+mod not_lost;
 mod outages;
 mod ownership;
 mod requests;

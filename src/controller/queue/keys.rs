@@ -19,6 +19,9 @@ use crate::backoff::exponential;
 const FIRST_RETRY: Duration = Duration::from_millis(5);
 const LONGEST_RETRY: Duration = Duration::from_secs(1000);
 
+/// As good as never: 30 years, which any clock can add.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// The keys of one cluster.
 #[derive(Debug)]
 pub(super) struct Keys<K> {
@@ -209,7 +212,7 @@ impl<K: Clone + Eq + Hash> Keys<K> {
             Outcome::Done => Again::No,
             Outcome::Interrupted => Again::Now(Lane::Live),
             Outcome::Requeue(delay) if delay.is_zero() => Again::Now(Lane::Live),
-            Outcome::Requeue(delay) => Again::At(now + delay),
+            Outcome::Requeue(delay) => Again::At(later(now, delay)),
             Outcome::Failed => {
                 Again::At(now + exponential(FIRST_RETRY, LONGEST_RETRY, known.failures - 1))
             }
@@ -259,6 +262,11 @@ impl<K: Clone + Eq + Hash> Keys<K> {
     pub(super) fn is_empty(&self) -> bool {
         self.known.is_empty() && self.delayed.is_empty()
     }
+}
+
+/// `delay` after `now`; what no clock can express is as good as never.
+pub(super) fn later(now: Instant, delay: Duration) -> Instant {
+    now.checked_add(delay.min(NEVER)).unwrap_or(now)
 }
 
 // === impl Ready ===

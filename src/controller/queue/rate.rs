@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::keys::later;
+
 /// At most one job per interval in the long run, and `burst` at once after a quiet time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rate {
@@ -24,7 +26,9 @@ impl Bucket {
     /// When the next job may begin; `None` is now.
     pub(super) fn free_at(&self, rate: &Rate, now: Instant) -> Option<Instant> {
         let full_at = self.full_at?;
-        let room = rate.interval * rate.burst.max(1).saturating_sub(1);
+        let room = rate
+            .interval
+            .saturating_mul(rate.burst.max(1).saturating_sub(1));
         let at = full_at.checked_sub(room).unwrap_or(now);
         (at > now).then_some(at)
     }
@@ -32,7 +36,7 @@ impl Bucket {
     /// A job begins.
     pub(super) fn take(&mut self, rate: &Rate, now: Instant) {
         let from = self.full_at.map_or(now, |full_at| full_at.max(now));
-        self.full_at = Some(from + rate.interval);
+        self.full_at = Some(later(from, rate.interval));
     }
 }
 

@@ -39,6 +39,11 @@ impl<T> Slots<T> {
         }
     }
 
+    pub(super) fn get(&self, slot: Slot) -> Option<&T> {
+        let (epoch, value) = self.places.get(slot.place as usize)?;
+        value.as_ref().filter(|_| *epoch == slot.epoch)
+    }
+
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut T> {
         let (epoch, value) = self.places.get_mut(slot.place as usize)?;
         value.as_mut().filter(|_| *epoch == slot.epoch)

@@ -31,12 +31,9 @@ fn play(
         let taken = changes.take_in(event);
         said.extend(taken.invalid.map(|invalid| format!("? {}", invalid.key)));
         let gone = taken.gone.into_iter().flatten();
-        let mut events: Vec<_> = taken
-            .event
-            .into_iter()
-            .chain(gone)
-            .map(|event| describe(&event))
-            .collect();
+        said.extend(taken.replaced.map(|event| describe(&event)));
+        let events = taken.event.into_iter().chain(gone);
+        let mut events: Vec<_> = events.map(|event| describe(&event)).collect();
         events.sort();
         said.extend(events);
     }
@@ -147,4 +144,28 @@ fn who_changed_what_is_not_kept_nor_what_a_transformation_drops() {
         (&kept.metadata.labels, &kept.metadata.managed_fields),
         (&None, &None)
     );
+}
+
+#[test]
+fn an_object_that_was_made_again_in_a_gap_is_another_one() {
+    let of = |uid: &str, version| {
+        object("a", version).map(|mut object| {
+            object.metadata.uid = Some(uid.into());
+            object
+        })
+    };
+    let mut changes = Changes::new(None);
+    let said = play(
+        &mut changes,
+        [
+            Init,
+            InitApply(of("one", "1")),
+            InitDone,
+            Init,
+            InitApply(of("two", "5")),
+            InitDone,
+            Apply(of("two", "6")),
+        ],
+    );
+    assert_eq!(said, ["= a 1", "- a 1", "+ a 5", "~ a 6 <- 5"]);
 }
