@@ -7,6 +7,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// What each module of the crate may use.
@@ -174,6 +175,29 @@ fn providers_use_the_public_core_only() {
     }
 }
 
+/// What a program without providers depends on, and what each provider adds to that.
+#[test]
+fn a_provider_brings_no_crate_that_only_another_one_needs() {
+    let certificates = "x509-cert";
+    for (feature, own) in [
+        ("", &[][..]),
+        ("namespace", &[]),
+        ("multi", &[]),
+        ("kubeconfig", &[certificates]),
+        ("file", &[certificates, "glob", "notify"]),
+    ] {
+        let tree = dependencies(feature);
+        for name in [certificates, "glob", "notify"] {
+            assert_eq!(
+                tree.contains(name),
+                own.contains(&name),
+                "{name} with the feature {feature:?}"
+            );
+        }
+        assert!(!tree.contains("kube-sandbox"));
+    }
+}
+
 #[test]
 fn one_file_speaks_the_coordination_api() {
     for file in rust_files(Path::new("src")) {
@@ -195,6 +219,21 @@ fn a_wrong_arrow_is_found() {
     let table: &[(&str, &[&str])] = &[("engage", &["clock"])];
     let wrong = check("engage", text, &["crate"], table);
     assert_eq!(wrong, ["engage uses manager", "engage uses sharding"]);
+}
+
+/// The names of all crates that the library needs with one feature.
+fn dependencies(feature: &str) -> BTreeSet<String> {
+    let arguments = "tree --package multicluster --edges normal --prefix none --format {p}";
+    let output = Command::new(env!("CARGO"))
+        .args(arguments.split(' '))
+        .args(["--offline", "--no-default-features", "--features", feature])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let names = lines.lines().filter_map(|line| line.split(' ').next());
+    names.map(str::to_owned).collect()
 }
 
 /// All arrows below `root` that `table` does not have; files named in `free` may use anything.
