@@ -1,6 +1,6 @@
 //! Where clusters come from.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::{future::BoxFuture, stream::BoxStream};
 
@@ -62,6 +62,26 @@ pub trait ClusterProvider: Send + Sync + 'static {
 
     /// Connects to `cluster`.
     fn connect(&self, cluster: &ClusterRef) -> BoxFuture<'static, Result<Cluster, Error>>;
+}
+
+impl<P: ClusterProvider + ?Sized> ClusterProvider for Arc<P> {
+    fn clusters(&self) -> BoxStream<'static, Result<ClusterEvent, Error>> {
+        (**self).clusters()
+    }
+
+    fn connect(&self, cluster: &ClusterRef) -> BoxFuture<'static, Result<Cluster, Error>> {
+        (**self).connect(cluster)
+    }
+}
+
+impl<P: ClusterProvider + ?Sized> ClusterProvider for Box<P> {
+    fn clusters(&self) -> BoxStream<'static, Result<ClusterEvent, Error>> {
+        (**self).clusters()
+    }
+
+    fn connect(&self, cluster: &ClusterRef) -> BoxFuture<'static, Result<Cluster, Error>> {
+        (**self).connect(cluster)
+    }
 }
 
 // === impl ClusterRef ===
