@@ -15,7 +15,8 @@ use crate::{
 pub struct ClusterRef {
     /// The cluster's name, unique within the fleet.
     pub name: ClusterName,
-    /// Labels, which controllers can select by.
+    /// Labels, which controllers can [select by](crate::Controller::cluster_labels). A change of labels alone does not
+    /// connect anew: it begins and ends what selects by them, and the rest sees the new ones when it is engaged next.
     pub labels: BTreeMap<String, String>,
     /// A digest of what [`ClusterProvider::connect`] would use; a change makes the owner connect anew.
     pub fingerprint: u64,

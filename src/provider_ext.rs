@@ -28,10 +28,10 @@ pub trait ClusterProviderExt: ClusterProvider + Sized {
     ///
     /// It is asked of each form of a cluster, with its labels: one whose change makes it no longer pass is removed, and one
     /// that begins to pass is a new one.
-    fn filter<F>(self, passes: F) -> Filtered<Self, F>
-    where
-        F: Fn(&ClusterRef) -> bool + Clone + Send + Sync + 'static,
-    {
+    fn filter(
+        self,
+        passes: impl Fn(&ClusterRef) -> bool + Send + Sync + 'static,
+    ) -> Filtered<Self> {
         Filtered::new(self, passes)
     }
 
@@ -75,10 +75,10 @@ pub trait ClusterProviderExt: ClusterProvider + Sized {
     ///     Client::new(service, namespace)
     /// });
     /// ```
-    fn map_client<F>(self, change: F) -> MapClient<Self, F>
-    where
-        F: Fn(&ClusterRef, Client) -> Client + Clone + Send + Sync + 'static,
-    {
+    fn map_client(
+        self,
+        change: impl Fn(&ClusterRef, Client) -> Client + Send + Sync + 'static,
+    ) -> MapClient<Self> {
         MapClient::new(self, change)
     }
 

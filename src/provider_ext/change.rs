@@ -16,9 +16,9 @@ use crate::{
 
 /// Some of the clusters of another provider; see [`ClusterProviderExt::filter`](crate::ClusterProviderExt::filter).
 #[derive(Clone)]
-pub struct Filtered<P, F> {
+pub struct Filtered<P> {
     inner: P,
-    passes: F,
+    passes: Arc<dyn Fn(&ClusterRef) -> bool + Send + Sync>,
 }
 
 /// The clusters of another provider with more labels; see
@@ -32,24 +32,26 @@ pub struct Labelled<P> {
 /// The clusters of another provider behind other clients; see
 /// [`ClusterProviderExt::map_client`](crate::ClusterProviderExt::map_client).
 #[derive(Clone)]
-pub struct MapClient<P, F> {
+pub struct MapClient<P> {
     inner: P,
-    change: F,
+    change: Arc<dyn Fn(&ClusterRef, Client) -> Client + Send + Sync>,
 }
 
 // === impl Filtered ===
 
-impl<P, F> Filtered<P, F> {
-    pub(super) fn new(inner: P, passes: F) -> Self {
-        Self { inner, passes }
+impl<P> Filtered<P> {
+    pub(super) fn new(
+        inner: P,
+        passes: impl Fn(&ClusterRef) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            inner,
+            passes: Arc::new(passes),
+        }
     }
 }
 
-impl<P, F> ClusterProvider for Filtered<P, F>
-where
-    P: ClusterProvider,
-    F: Fn(&ClusterRef) -> bool + Clone + Send + Sync + 'static,
-{
+impl<P: ClusterProvider> ClusterProvider for Filtered<P> {
     fn clusters(&self) -> BoxStream<'static, Result<ClusterEvent, Error>> {
         let passes = self.passes.clone();
         let mut passing = ClusterSet::new();
@@ -75,7 +77,7 @@ where
     }
 }
 
-impl<P: fmt::Debug, F> fmt::Debug for Filtered<P, F> {
+impl<P: fmt::Debug> fmt::Debug for Filtered<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Filtered").field(&self.inner).finish()
     }
@@ -114,17 +116,19 @@ impl<P: ClusterProvider> ClusterProvider for Labelled<P> {
 
 // === impl MapClient ===
 
-impl<P, F> MapClient<P, F> {
-    pub(super) fn new(inner: P, change: F) -> Self {
-        Self { inner, change }
+impl<P> MapClient<P> {
+    pub(super) fn new(
+        inner: P,
+        change: impl Fn(&ClusterRef, Client) -> Client + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            inner,
+            change: Arc::new(change),
+        }
     }
 }
 
-impl<P, F> ClusterProvider for MapClient<P, F>
-where
-    P: ClusterProvider,
-    F: Fn(&ClusterRef, Client) -> Client + Clone + Send + Sync + 'static,
-{
+impl<P: ClusterProvider> ClusterProvider for MapClient<P> {
     fn clusters(&self) -> BoxStream<'static, Result<ClusterEvent, Error>> {
         self.inner.clusters()
     }
@@ -141,7 +145,7 @@ where
     }
 }
 
-impl<P: fmt::Debug, F> fmt::Debug for MapClient<P, F> {
+impl<P: fmt::Debug> fmt::Debug for MapClient<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("MapClient").field(&self.inner).finish()
     }
