@@ -4,6 +4,10 @@
 //! |---|---|---|
 //! | [`FixedProvider`] | always there | given in code |
 #![cfg_attr(
+    feature = "multi",
+    doc = "| [`MultiProvider`] | `multi` | one of several providers', with a prefix |"
+)]
+#![cfg_attr(
     feature = "namespace",
     doc = "| [`NamespaceProvider`] | `namespace` | a Namespace of one cluster |"
 )]
@@ -23,5 +27,7 @@ mod multi;
 mod namespace;
 
 pub use fixed::FixedProvider;
+#[cfg(feature = "multi")]
+pub use multi::MultiProvider;
 #[cfg(feature = "namespace")]
 pub use namespace::NamespaceProvider;
