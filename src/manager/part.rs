@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     backoff::Backoff,
@@ -16,6 +16,9 @@ use crate::{
     error::{Report, panic_message},
     provider::ClusterRef,
 };
+
+/// A part that worked for so long was well, whatever became of it.
+const SETTLED: Duration = Duration::from_secs(60);
 
 /// How one engagement of a part has ended.
 enum Ended {
@@ -37,6 +40,7 @@ pub(super) async fn supervise(
 ) {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(60));
     while !engagement.is_cancelled() {
+        let begun = Instant::now();
         let labels = shown.borrow_and_update().labels.clone();
         let cluster = engagement.cluster().clone().labels(labels);
         let ended = match selects(&*part, &cluster) {
@@ -62,6 +66,9 @@ pub(super) async fn supervise(
             Ended::Cancelled => return,
             Ended::Deselected => backoff.reset(),
             Ended::Failed(problem) => {
+                if begun.elapsed() >= SETTLED {
+                    backoff.reset();
+                }
                 let pause = backoff.next();
                 tracing::warn!(
                     cluster = %engagement.name(),
