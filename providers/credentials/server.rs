@@ -2,13 +2,20 @@
 
 use std::time::Duration;
 
-use http::{StatusCode, Uri};
-use multicluster::kube::{self, Client, config::Cluster};
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Limited};
+use multicluster::{
+    k8s_openapi::apimachinery::pkg::version::Info,
+    kube::{self, Client, client::Body, config::Cluster},
+};
 
 use super::error::Error;
 
 /// How long the first answer may take.
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// How large it may be, in bytes.
+const MAX_ANSWER: usize = 64 << 10;
 
 /// Where a cluster's server is, as `https://host:port`: what errors may say of it.
 pub(super) fn address(cluster: &Cluster) -> Result<String, Error> {
@@ -46,33 +53,51 @@ pub(super) fn address(cluster: &Cluster) -> Result<String, Error> {
 }
 
 /// Asks for the server's version: the first use of address, certificates and credentials.
+///
+/// The answer is read here, since kube would write one that it cannot read into the log, and it may come from anywhere.
 pub(super) async fn greet(client: &Client, address: String) -> Result<(), Error> {
-    let answer = tokio::time::timeout(LIMIT, client.apiserver_version()).await;
-    let Ok(answer) = answer else {
-        let limit = LIMIT;
-        return Err(Error::Silent { address, limit });
+    let request = Request::get("/version").body(Body::empty());
+    let request = request.map_err(|_| Error::Interrupted)?;
+    let ask = async {
+        let answer = client.send(request).await?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+        Ok((status, body))
     };
-    let Err(error) = answer else { return Ok(()) };
-    if let Some(reason) = Error::of_plugin(&error) {
-        return Err(reason);
-    }
-    match error {
-        kube::Error::Api(status) => match StatusCode::from_u16(status.code) {
-            Ok(StatusCode::UNAUTHORIZED) => Err(Error::Unauthorized { address }),
-            // It knows who asks, and that is all that was to be found out.
-            Ok(StatusCode::FORBIDDEN) => Ok(()),
-            _ => Err(Error::Status {
-                address,
-                code: status.code,
-            }),
-        },
-        // Their messages quote the answer, which may be anything when the address is wrong.
-        kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
-            Err(Error::NotKubernetes { address })
+    let asked: Result<_, kube::Error> = match tokio::time::timeout(LIMIT, ask).await {
+        Ok(asked) => asked,
+        Err(_) => {
+            let limit = LIMIT;
+            return Err(Error::Silent { address, limit });
         }
-        error => Err(Error::Unreachable {
-            address,
-            source: error.into(),
-        }),
+    };
+    let (status, body) = match asked {
+        Ok(answer) => answer,
+        Err(error) => {
+            return Err(match Error::of_plugin(&error) {
+                Some(reason) => reason,
+                None => Error::Unreachable {
+                    address,
+                    source: error.into(),
+                },
+            });
+        }
+    };
+    match status {
+        StatusCode::OK => {
+            let info = body.ok().map(|body| body.to_bytes());
+            let info = info.and_then(|info| serde_json::from_slice::<Info>(&info).ok());
+            let Some(_) = info else {
+                return Err(Error::NotKubernetes { address });
+            };
+            Ok(())
+        }
+        // It knows who asks, and that is all that was to be found out.
+        StatusCode::FORBIDDEN => Ok(()),
+        StatusCode::UNAUTHORIZED => Err(Error::Unauthorized { address }),
+        status => {
+            let code = status.as_u16();
+            Err(Error::Status { address, code })
+        }
     }
 }
