@@ -22,6 +22,8 @@ mod multi;
 #[cfg(feature = "namespace")]
 mod namespace;
 
+#[cfg(any(feature = "file", feature = "kubeconfig"))]
+pub use credentials::Allowed;
 pub use fixed::FixedProvider;
 #[cfg(feature = "namespace")]
 pub use namespace::NamespaceProvider;
