@@ -106,12 +106,17 @@ impl Content {
             let name = &*named.name;
             let (added, kept) = if names.insert(name) {
                 let before = before.into_iter().flat_map(|before| &before.clusters);
-                let kept = before.clone().find(|found| found.context.as_deref() == Some(name));
+                let kept = before
+                    .clone()
+                    .find(|found| found.context.as_deref() == Some(name));
                 let context = named.context.as_ref();
                 let added = found_cluster(name, Some(name.into()), context, &mut entries);
                 (added, kept)
             } else {
-                (Err("another context of the file has this name".into()), None)
+                (
+                    Err("another context of the file has this name".into()),
+                    None,
+                )
             };
             self.add(added, kept, || {
                 let short: String = name.chars().take(64).collect();
@@ -171,7 +176,9 @@ fn found_cluster(
     let name = ClusterName::new(name)?;
     let context = context.ok_or("it has no such context")?;
     let bytes = entries.bytes(context)?;
-    let fingerprint = ClusterRef::new(name.clone()).fingerprint_of(bytes).fingerprint;
+    let fingerprint = ClusterRef::new(name.clone())
+        .fingerprint_of(bytes)
+        .fingerprint;
     Ok(Found {
         name,
         context: context_name,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -18,8 +19,8 @@ use super::load::read_bytes;
 pub(super) struct Entries<'a> {
     clusters: HashMap<&'a str, &'a Cluster>,
     users: HashMap<&'a str, &'a AuthInfo>,
-    /// The digests of the files that were read.
-    files: BTreeMap<PathBuf, u64>,
+    /// The digests of the files that were read; `None` of those that cannot be.
+    files: BTreeMap<PathBuf, Option<u64>>,
 }
 
 // === impl Entries ===
@@ -50,7 +51,10 @@ impl<'a> Entries<'a> {
     /// Files with certificates and keys are read for it. A file with a token is not: the client follows it itself.
     pub(super) fn bytes(&mut self, context: &Context) -> Result<Vec<u8>, BoxError> {
         let cluster = *self.clusters.get(&*context.cluster).ok_or_else(|| {
-            format!("it names the cluster {:?}, which is not in the file", context.cluster)
+            format!(
+                "it names the cluster {:?}, which is not in the file",
+                context.cluster
+            )
         })?;
         let nobody = AuthInfo::default();
         let user = match context.user.as_deref() {
@@ -61,40 +65,44 @@ impl<'a> Entries<'a> {
                 .ok_or_else(|| format!("it names the user {user:?}, which is not in the file"))?,
         };
         let mut digests = Vec::new();
-        for file in referenced(cluster, user) {
-            digests.push(self.digest(Path::new(file))?);
+        for (field, file) in referenced(cluster, user) {
+            let digest = self.digest(Path::new(file));
+            // The path is not part of the error: whole keys stand there by mistake.
+            let digest =
+                digest.map_err(|error| format!("it needs the file of {field}: {error}"))?;
+            digests.push(digest);
         }
         // Extensions hold notes of tools, except for those of a cluster, which a plugin may see.
         let (mut context, mut user) = (context.clone(), user.clone());
         (context.extensions, user.extensions) = (None, None);
-        let mut value = json!({"context": context, "cluster": cluster, "user": user, "files": digests});
+        let mut value =
+            json!({"context": context, "cluster": cluster, "user": user, "files": digests});
         value.sort_all_objects();
         Ok(serde_json::to_vec(&value)?)
     }
 
-    /// The files that were read, or would have been had they been there.
+    /// The files that were read, or that could not be.
     pub(super) fn into_files(self) -> impl Iterator<Item = PathBuf> {
         self.files.into_keys()
     }
 
-    fn digest(&mut self, file: &Path) -> Result<u64, BoxError> {
-        // A file that cannot be read is looked at again when it appears.
-        let known = self.files.get(file).copied().filter(|digest| *digest != 0);
-        if let Some(digest) = known {
-            return Ok(digest);
+    fn digest(&mut self, file: &Path) -> io::Result<u64> {
+        if let Some(Some(digest)) = self.files.get(file) {
+            return Ok(*digest);
         }
-        let read = read_bytes(file);
-        let digest = read.as_ref().map_or(0, |bytes| xxh3_64(bytes).max(1));
-        self.files.insert(file.to_path_buf(), digest);
-        match read {
-            Ok(_) => Ok(digest),
-            Err(error) => Err(format!("it needs {}: {error}", file.display()).into()),
-        }
+        let digest = read_bytes(file).map(|bytes| xxh3_64(&bytes));
+        // One that cannot be read is remembered too: it may appear.
+        let known = digest.as_ref().ok().copied();
+        self.files.insert(file.to_path_buf(), known);
+        digest
     }
 }
 
-/// The files that are read when a client is made; what stands in the kubeconfig itself goes first.
-fn referenced<'a>(cluster: &'a Cluster, user: &'a AuthInfo) -> impl Iterator<Item = &'a str> {
+/// The files that are read when a client is made, with their fields; what stands in the kubeconfig itself goes first.
+fn referenced<'a>(
+    cluster: &'a Cluster,
+    user: &'a AuthInfo,
+) -> impl Iterator<Item = (&'static str, &'a str)> {
     let authority = match cluster.certificate_authority_data {
         None => cluster.certificate_authority.as_deref(),
         Some(_) => None,
@@ -107,8 +115,11 @@ fn referenced<'a>(cluster: &'a Cluster, user: &'a AuthInfo) -> impl Iterator<Ite
         None => user.client_key.as_deref(),
         Some(_) => None,
     };
-    [authority, certificate, key]
-        .into_iter()
-        .flatten()
-        .filter(|path| !path.is_empty())
+    [
+        ("certificate-authority", authority),
+        ("client-certificate", certificate),
+        ("client-key", key),
+    ]
+    .into_iter()
+    .filter_map(|(field, path)| Some((field, path.filter(|path| !path.is_empty())?)))
 }

@@ -47,8 +47,12 @@ impl Folders {
         let stale = self.watched.stale(&wanted);
         let fresh = {
             let watched = self.watched.lock();
-            let fresh = wanted.iter().filter(|(path, _)| !watched.contains_key(*path));
-            fresh.map(|(path, id)| (path.clone(), *id)).collect::<Vec<_>>()
+            let fresh = wanted
+                .iter()
+                .filter(|(path, _)| !watched.contains_key(*path));
+            fresh
+                .map(|(path, id)| (path.clone(), *id))
+                .collect::<Vec<_>>()
         };
         let Some(watcher) = self.watcher(fresh.first())? else {
             return Ok(false);
@@ -93,7 +97,10 @@ impl Folders {
 }
 
 fn cannot_watch(folder: &Path, error: notify::Error) -> Problem {
-    let step = format!("watch {}, which is looked at from time to time now", folder.display());
+    let step = format!(
+        "watch {}, which is looked at from time to time now",
+        folder.display()
+    );
     Problem::new(step, error)
 }
 
@@ -120,7 +127,9 @@ impl Watched {
     /// Forgets those that are not wanted, or have become other folders.
     fn stale(&self, wanted: &HashMap<PathBuf, (u64, u64)>) -> Vec<PathBuf> {
         let mut watched = self.lock();
-        let stale = watched.iter().filter(|(path, id)| wanted.get(*path) != Some(id));
+        let stale = watched
+            .iter()
+            .filter(|(path, id)| wanted.get(*path) != Some(id));
         let stale: Vec<_> = stale.map(|(path, _)| path.clone()).collect();
         for path in &stale {
             watched.remove(path);

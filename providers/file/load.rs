@@ -78,11 +78,9 @@ pub(super) fn context_of_file(kubeconfig: &Kubeconfig) -> Result<&str, BoxError>
     }
     match kubeconfig.contexts.as_slice() {
         [only] => Ok(&only.name),
-        contexts => Err(format!(
-            "it has {} contexts and no current-context",
-            contexts.len()
-        )
-        .into()),
+        contexts => {
+            Err(format!("it has {} contexts and no current-context", contexts.len()).into())
+        }
     }
 }
 
@@ -111,7 +109,10 @@ mod tests {
         };
         let two = "contexts: [{name: a}, {name: b}]\n";
         assert_eq!(context("contexts: [{name: a}]"), Some("a".into()));
-        assert_eq!(context(&format!("{two}current-context: b")), Some("b".into()));
+        assert_eq!(
+            context(&format!("{two}current-context: b")),
+            Some("b".into())
+        );
         assert_eq!(context(two), None);
         assert_eq!(context("kind: Config"), None);
     }

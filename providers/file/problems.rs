@@ -63,7 +63,10 @@ mod tests {
 
     #[test]
     fn a_problem_is_news_until_it_was_reported_and_again_after_it_had_gone() {
-        let (no, broken) = (Problem::new("read a", "no"), Problem::new("read a", "broken"));
+        let (no, broken) = (
+            Problem::new("read a", "no"),
+            Problem::new("read a", "broken"),
+        );
         let mut problems = Problems::default();
         let mut news = |present: &[Problem]| problems.news(present).len();
         assert_eq!(news(&[no.clone(), no.clone()]), 1);

@@ -157,7 +157,8 @@ impl Reader {
                             file: file.clone(),
                             context: found.context.clone(),
                         });
-                        let labels = BTreeMap::from([(FILE.to_owned(), label.clone().into_owned())]);
+                        let labels =
+                            BTreeMap::from([(FILE.to_owned(), label.clone().into_owned())]);
                         let mut cluster = ClusterRef::new(found.name.clone()).labels(labels);
                         cluster.fingerprint = found.fingerprint;
                         reading.clusters.push(cluster);

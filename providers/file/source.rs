@@ -34,8 +34,9 @@ impl Source {
                 Ok(_) => Ok(vec![file.clone()]),
                 Err(error) => Err(Problem::new(format!("find {}", file.display()), error)),
             },
-            Self::Folder(folder) => list_folder(folder)
-                .map_err(|error| Problem::new(format!("list the folder {}", folder.display()), error)),
+            Self::Folder(folder) => list_folder(folder).map_err(|error| {
+                Problem::new(format!("list the folder {}", folder.display()), error)
+            }),
             Self::Glob(pattern) => list_glob(pattern)
                 .map_err(|error| Problem::new(format!("list the files {pattern}"), error)),
         }
@@ -149,7 +150,13 @@ mod tests {
 
     #[test]
     fn folders_show_neither_hidden_files_nor_backups() {
-        for name in ["..data", ".a.yaml.swp", "a.yaml~", "#a.yaml#", "config.lock"] {
+        for name in [
+            "..data",
+            ".a.yaml.swp",
+            "a.yaml~",
+            "#a.yaml#",
+            "config.lock",
+        ] {
             assert!(is_hidden(OsStr::new(name)), "{name}");
         }
         for name in ["a.yaml", "config", "a.b.c"] {
@@ -167,7 +174,11 @@ mod tests {
             ("*.yaml", ".", &none),
         ] {
             let expected = prefixes.iter().map(|prefix| (*prefix).to_owned());
-            assert_eq!(split(pattern), (base.into(), expected.collect()), "{pattern}");
+            assert_eq!(
+                split(pattern),
+                (base.into(), expected.collect()),
+                "{pattern}"
+            );
         }
     }
 }
