@@ -8,6 +8,10 @@
     doc = "| [`FileProvider`] | `file` | a context of a kubeconfig file |"
 )]
 #![cfg_attr(
+    feature = "multi",
+    doc = "| [`MultiProvider`] | `multi` | one of several providers', with a prefix |"
+)]
+#![cfg_attr(
     feature = "namespace",
     doc = "| [`NamespaceProvider`] | `namespace` | a Namespace of one cluster |"
 )]
@@ -37,5 +41,7 @@ pub use file::FileProvider;
 pub use fixed::FixedProvider;
 #[cfg(feature = "kubeconfig")]
 pub use kubeconfig::KubeconfigProvider;
+#[cfg(feature = "multi")]
+pub use multi::MultiProvider;
 #[cfg(feature = "namespace")]
 pub use namespace::NamespaceProvider;

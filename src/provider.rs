@@ -1,6 +1,6 @@
 //! Where clusters come from.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::{future::BoxFuture, stream::BoxStream};
 
@@ -15,7 +15,8 @@ use crate::{
 pub struct ClusterRef {
     /// The cluster's name, unique within the fleet.
     pub name: ClusterName,
-    /// Labels, which controllers can select by.
+    /// Labels, which controllers can [select by](crate::Controller::cluster_labels). A change of labels alone does not
+    /// connect anew: it begins and ends what selects by them, and the rest sees the new ones when it is engaged next.
     pub labels: BTreeMap<String, String>,
     /// A digest of what [`ClusterProvider::connect`] would use; a change makes the owner connect anew.
     pub fingerprint: u64,
@@ -68,6 +69,26 @@ pub trait ClusterProvider: Send + Sync + 'static {
 
     /// Connects to `cluster`.
     fn connect(&self, cluster: &ClusterRef) -> BoxFuture<'static, Result<Cluster, Error>>;
+}
+
+impl<P: ClusterProvider + ?Sized> ClusterProvider for Arc<P> {
+    fn clusters(&self) -> BoxStream<'static, Result<ClusterEvent, Error>> {
+        (**self).clusters()
+    }
+
+    fn connect(&self, cluster: &ClusterRef) -> BoxFuture<'static, Result<Cluster, Error>> {
+        (**self).connect(cluster)
+    }
+}
+
+impl<P: ClusterProvider + ?Sized> ClusterProvider for Box<P> {
+    fn clusters(&self) -> BoxStream<'static, Result<ClusterEvent, Error>> {
+        (**self).clusters()
+    }
+
+    fn connect(&self, cluster: &ClusterRef) -> BoxFuture<'static, Result<Cluster, Error>> {
+        (**self).connect(cluster)
+    }
 }
 
 // === impl ClusterRef ===

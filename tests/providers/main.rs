@@ -7,3 +7,5 @@ mod fixed;
 mod kubeconfig;
 mod multi;
 mod namespace;
+mod scripted;
+mod selection;
