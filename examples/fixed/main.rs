@@ -51,10 +51,10 @@ fn part(engaged: Engaged) -> impl ClusterAware {
                 .count();
             connections.send_modify(|connections| connections.push(name.clone()));
             println!("  + {name}, connection {}", before + 1);
-            engaged.send_modify(|engaged| drop(engaged.insert((name.clone(), before))));
+            engaged.send_if_modified(|engaged| engaged.insert((name.clone(), before)));
             engagement.cancelled().await;
             println!("  - {name}");
-            engaged.send_modify(|engaged| drop(engaged.remove(&(name, before))));
+            engaged.send_if_modified(|engaged| engaged.remove(&(name, before)));
             Ok::<_, BoxError>(())
         }
     })
