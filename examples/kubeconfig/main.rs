@@ -37,7 +37,9 @@ async fn main() -> anyhow::Result<()> {
     let hub = Sandbox::new().with_objects([namespace])?.client();
     let mut members = Vec::new();
     for name in MEMBERS {
-        members.push((name, Sandbox::new().listen("127.0.0.1:0").await?));
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("of-{name}")}});
+        let member = Sandbox::new().with_objects([map])?;
+        members.push((name, member.listen("127.0.0.1:0").await?));
     }
 
     let provider = KubeconfigProvider::new(hub.clone(), NAMESPACE);
