@@ -8,6 +8,7 @@ mod fixed;
 mod kubeconfig;
 mod members;
 mod multi;
+mod mutant;
 mod mutants;
 mod namespace;
 mod sound;
