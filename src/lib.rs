@@ -127,6 +127,9 @@ pub mod _documentation {
     #[cfg(feature = "testing")]
     #[doc = include_str!("docs/testing-controllers.md")]
     pub mod testing_controllers {}
+    #[cfg(feature = "testing")]
+    #[doc = include_str!("docs/writing-a-provider.md")]
+    pub mod writing_a_provider {}
 }
 
 /// Compiles the README's program.
