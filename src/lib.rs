@@ -51,7 +51,7 @@
 //! | `kubeconfig` | `providers::KubeconfigProvider`: every Secret with a kubeconfig is a cluster |
 //! | `file` | `providers::FileProvider`: every context of kubeconfig files is a cluster |
 //! | `multi` | `providers::MultiProvider`: several providers as one |
-//! | `testing` | `testing`: helpers for tests of controllers, and a simulation of whole fleets |
+//! | `testing` | `testing`: helpers for tests of controllers, a suite that judges providers, and a simulation of whole fleets |
 //!
 //! TLS and the version of the Kubernetes API are the program's choice: enable `rustls-tls` with `ring` or `aws-lc-rs` (or
 //! `openssl-tls`) on `kube`, and a version on `k8s-openapi`.
