@@ -10,9 +10,10 @@ use std::{
 
 use multicluster::{providers::FileProvider, testing::eventually};
 use notify::{EventKind, RecursiveMode, Watcher, event::AccessKind};
+use serde_json::json;
 use tempfile::tempdir;
 
-use super::{contexts, followed::Followed, put};
+use super::{context, contexts, followed::Followed, kubeconfig, put};
 
 const FILES: usize = 10_000;
 
@@ -23,6 +24,13 @@ async fn of_ten_thousand_files_one_that_changes_is_read_alone() {
     for n in 0..FILES {
         fs::write(at(n), contexts(&[&format!("cluster-{n}")])).unwrap();
     }
+    // One needs another file, which is to be noticed when all of this is old.
+    let keys = tempdir().unwrap();
+    let certificate = keys.path().join("8.crt");
+    put(&certificate, "first");
+    let user = json!({"client-certificate": certificate});
+    let needs = context("cluster-8", "https://127.0.0.1:1", &user);
+    put(at(8), &kubeconfig([needs]));
     let provider = FileProvider::new().folder(folder.path());
     let followed = Followed::new(&provider.poll(Duration::from_millis(300)));
     followed
@@ -63,5 +71,12 @@ async fn of_ten_thousand_files_one_that_changes_is_read_alone() {
     let mut opened = opened.lock().unwrap().clone();
     opened.retain(|path| path != folder.path() && !path.ends_with(".beside"));
     assert_eq!(opened, BTreeSet::from([at(7)]));
+    let before = followed.said().clusters["cluster-8"].fingerprint;
+    put(&certificate, "second");
+    followed
+        .until("the other certificate", |said| {
+            said.clusters["cluster-8"].fingerprint != before
+        })
+        .await;
     assert_eq!(followed.said().errors, [""; 0]);
 }
