@@ -67,7 +67,7 @@ impl FixedProvider {
     }
 
     /// Removes a cluster; false when it is not there.
-    #[expect(
+    #[allow(
         clippy::must_use_candidate,
         reason = "it is called for what it changes"
     )]

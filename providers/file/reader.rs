@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, hash_map::Entry},
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use multicluster::{ClusterName, ClusterRef};
@@ -25,6 +28,7 @@ pub(super) struct Reader {
     listed: Vec<Option<Vec<Arc<Path>>>>,
     contents: HashMap<Arc<Path>, Content>,
     folders: Folders,
+    looks: Arc<AtomicUsize>,
 }
 
 /// What the sources say together.
@@ -58,7 +62,13 @@ impl Reader {
             settings,
             contents: HashMap::new(),
             folders: Folders::new(notice),
+            looks: Arc::default(),
         }
+    }
+
+    /// How many files were looked at so far, which can be asked while it reads.
+    pub(super) fn looks(&self) -> Arc<AtomicUsize> {
+        self.looks.clone()
     }
 
     /// Reads what has changed since the last time.
@@ -108,6 +118,7 @@ impl Reader {
     }
 
     fn look_at(&mut self, file: &Arc<Path>, wanted: bool) {
+        self.looks.fetch_add(1, Ordering::Relaxed);
         let there = fs::metadata(file);
         let skip = match &there {
             // Folders and sockets among the files.
