@@ -1,6 +1,9 @@
 //! Follows the sources.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::{Stream, StreamExt, future, stream};
 use multicluster::{ClusterEvent, ClusterSet, Error};
@@ -22,7 +25,7 @@ const QUIET: Duration = Duration::from_millis(100);
 /// The longest wait for quiet.
 const BURST: Duration = Duration::from_secs(1);
 
-/// Reading that takes longer than this is reported: a file system may not answer.
+/// A file that takes longer than this is reported: its file system may not answer.
 const SLOW: Duration = Duration::from_secs(30);
 
 /// The state of one stream.
@@ -70,14 +73,20 @@ impl Follower {
             if !std::mem::take(&mut self.fresh) {
                 self.wait().await;
             }
+            let looks = reader.looks();
             let mut reading = spawn_blocking(move || {
                 let reading = reader.read();
                 (reader, reading)
             });
-            match timeout(SLOW, &mut reading).await {
-                Ok(done) => return self.take(done).await,
-                Err(_) => self.reading = Some(reading),
+            let mut seen = None;
+            // Many files may take long; one does not.
+            while seen != Some(looks.load(Ordering::Relaxed)) {
+                seen = Some(looks.load(Ordering::Relaxed));
+                if let Ok(done) = timeout(SLOW, &mut reading).await {
+                    return self.take(done).await;
+                }
             }
+            self.reading = Some(reading);
             let step = "wait for the file system".into();
             let late = Error::Timeout { step, limit: SLOW };
             return vec![Err(Error::provider(NAME, "read the sources", late))];

@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, hash_map::Entry},
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use multicluster::{ClusterName, ClusterRef};
@@ -27,6 +30,8 @@ pub(super) struct Reader {
     folders: Folders,
     /// Whether the newest look could list all sources.
     complete: bool,
+    /// How many files were looked at so far.
+    looks: Arc<AtomicUsize>,
 }
 
 /// What the sources say together.
@@ -61,7 +66,13 @@ impl Reader {
             contents: HashMap::new(),
             folders: Folders::new(notice),
             complete: false,
+            looks: Arc::default(),
         }
+    }
+
+    /// How many files were looked at so far, which can be asked while it reads.
+    pub(super) fn looks(&self) -> Arc<AtomicUsize> {
+        self.looks.clone()
     }
 
     /// Reads what has changed since the last time.
@@ -112,6 +123,7 @@ impl Reader {
     }
 
     fn look_at(&mut self, file: &Arc<Path>, wanted: bool) {
+        self.looks.fetch_add(1, Ordering::Relaxed);
         let there = fs::metadata(file);
         let skip = match &there {
             // Folders and sockets among the files.

@@ -26,7 +26,7 @@ async fn a_broken_file_keeps_its_clusters_is_reported_once_and_heals() {
         .iter()
         .enumerate()
     {
-        fs::write(at("a"), text).unwrap();
+        put(at("a"), text);
         let error = followed.error(2 * n + 1).await;
         let start = format!("provider file: read {}: ", at("a").display());
         assert!(error.starts_with(&start), "{error}");
@@ -34,8 +34,8 @@ async fn a_broken_file_keeps_its_clusters_is_reported_once_and_heals() {
         // The others go on meanwhile.
         put(at("b"), &contexts(&["b", &format!("b{n}")]));
         followed.shows(&["a1", "a2", "b", &format!("b{n}")]).await;
-        fs::remove_file(at("a")).unwrap();
-        symlink("nowhere", at("a")).unwrap();
+        symlink("nowhere", at(".beside")).unwrap();
+        fs::rename(at(".beside"), at("a")).unwrap();
         followed.error(2 * n + 2).await;
         followed.reads(5).await;
         followed.error(2 * n + 2).await;
@@ -84,7 +84,7 @@ async fn a_context_that_cannot_be_used_keeps_its_cluster_and_leaves_the_others_a
     followed.error(2).await;
     followed.changes(0, &["+a", "+b"]).await;
     // It heals, unchanged and then with a new key.
-    fs::write(&key, SECRET).unwrap();
+    put(&key, SECRET);
     put(&file, &text("a"));
     followed.reads(3).await;
     put(&key, "another");

@@ -12,12 +12,12 @@ use multicluster::{
 };
 use tokio::task::JoinHandle;
 
-const LIMIT: Duration = Duration::from_secs(60);
-
 /// What a stream has said so far.
 pub(super) struct Followed {
     said: Arc<Mutex<Said>>,
     task: JoinHandle<()>,
+    /// How long everything that is waited for may take.
+    pub(super) limit: Duration,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -54,7 +54,8 @@ impl Followed {
                 }
             }
         });
-        Self { said, task }
+        let limit = Duration::from_secs(60);
+        Self { said, task, limit }
     }
 
     /// The same, when it has read everything once.
@@ -70,7 +71,7 @@ impl Followed {
 
     pub(super) async fn until(&self, what: &str, condition: impl Fn(&Said) -> bool) {
         let what = format!("{what}; {:?}", self.said());
-        eventually(LIMIT, &what, async || condition(&self.said())).await;
+        eventually(self.limit, &what, async || condition(&self.said())).await;
     }
 
     /// Waits until these clusters are there and no others.
