@@ -1,7 +1,7 @@
 //! One watch over all Namespaces, from which those in one are served.
 //!
 //! # Flow
-//! 1. [`SharedWatch::start`] decides for a reader: it is served, it must list again, or the watch must be begun first.
+//! 1. [`Kind::open`] decides for a reader: it is served, it must list again, or the watch must be begun first.
 //! 2. [`follow`] reads the watch into the [`Ring`] and wakes the readers of the Namespaces that have news. Readers take
 //!    from the ring what they have not seen, at their own pace.
 //! 3. When the watch ends, by its time-out or by a broken connection, it is taken up where it was, and no reader notices.
@@ -87,13 +87,14 @@ pub(super) enum End {
 
 /// What one who wants to watch is told.
 enum Start {
+    /// It is served.
     Ready(Reader),
+    /// It is served once the watch has begun.
+    Wait(Reader),
+    /// The same, and the watch is to be begun.
+    Begin(Reader),
     /// Not everything after its version is there; the oldest that is.
     Expired(u64),
-    /// The watch has to be begun.
-    Begin,
-    /// The watch is being begun.
-    Wait,
 }
 
 /// The end of waiting for a watch.
@@ -266,6 +267,15 @@ impl State {
         readers.for_each(|(_, reader)| reader.notify_one());
     }
 
+    /// Adds a reader; gives its number and what wakes it.
+    fn join(&mut self, namespace: &Arc<str>) -> (u64, Arc<Notify>) {
+        self.last_reader += 1;
+        let (id, news) = (self.last_reader, Arc::new(Notify::new()));
+        let readers = self.readers.entry(namespace.clone()).or_default();
+        readers.push((id, news.clone()));
+        (id, news)
+    }
+
     /// Where the watch is to begin for a reader in `namespace` that is at `version`.
     fn begin(&mut self, namespace: &str, version: u64) {
         let fresh = |since: &Instant| since.elapsed() < FRESH;
@@ -290,22 +300,24 @@ impl Kind {
         namespace: &Arc<str>,
         version: u64,
     ) -> Opened {
-        loop {
-            let mut attempts = self.watch.attempts.subscribe();
-            let before = *attempts.borrow_and_update();
-            match self.start(sharing, namespace, version) {
-                Start::Ready(reader) => return Opened::Reader(reader),
-                Start::Expired(oldest) => return Opened::Expired(oldest),
-                Start::Begin => sharing.spawn(follow(self.clone(), sharing.base.clone())),
-                Start::Wait => {}
+        let mut attempts = self.watch.attempts.subscribe();
+        let before = *attempts.borrow_and_update();
+        let reader = match self.start(sharing, namespace, version) {
+            Start::Ready(reader) => return Opened::Reader(reader),
+            Start::Expired(oldest) => return Opened::Expired(oldest),
+            Start::Wait(reader) => reader,
+            Start::Begin(reader) => {
+                sharing.spawn(follow(self.clone(), sharing.base.clone()));
+                reader
             }
-            // The sender lives as long as the kind.
-            let _ = attempts.changed().await;
-            if let Some((attempt, failure)) = &self.watch.state().failed_attempt
-                && *attempt > before
-            {
-                return Opened::Failed(failure.clone());
-            }
+        };
+        // The sender lives as long as the kind.
+        let _ = attempts.changed().await;
+        let failed = self.watch.state().failed_attempt.clone();
+        match failed {
+            Some((attempt, failure)) if attempt > before => Opened::Failed(failure),
+            // It may have ended since: that the reader will find.
+            _ => Opened::Reader(reader),
         }
     }
 
@@ -316,28 +328,27 @@ impl Kind {
         version: u64,
     ) -> Start {
         let mut state = self.watch.state();
-        match state.phase {
-            Phase::Connecting => Start::Wait,
-            Phase::Idle => {
-                state.begin(namespace, version);
-                Start::Begin
-            }
-            Phase::Open if state.ring.covers(namespace, version) => {
-                state.last_reader += 1;
-                let (id, news) = (state.last_reader, Arc::new(Notify::new()));
-                let readers = state.readers.entry(namespace.clone()).or_default();
-                readers.push((id, news.clone()));
-                Start::Ready(Reader {
-                    kind: self.clone(),
-                    _sharing: sharing.clone(),
-                    namespace: namespace.clone(),
-                    id,
-                    epoch: state.epoch,
-                    version,
-                    news,
-                })
-            }
-            Phase::Open => Start::Expired(state.ring.oldest(namespace)),
+        let phase = state.phase;
+        if phase == Phase::Idle {
+            state.begin(namespace, version);
+        }
+        if !state.ring.covers(namespace, version) {
+            return Start::Expired(state.ring.oldest(namespace));
+        }
+        let (id, news) = state.join(namespace);
+        let reader = Reader {
+            kind: self.clone(),
+            _sharing: sharing.clone(),
+            namespace: namespace.clone(),
+            id,
+            epoch: state.epoch,
+            version,
+            news,
+        };
+        match phase {
+            Phase::Idle => Start::Begin(reader),
+            Phase::Connecting => Start::Wait(reader),
+            Phase::Open => Start::Ready(reader),
         }
     }
 }
