@@ -2,7 +2,7 @@
 //!
 //! # Flow
 //! 1. [`Kind::open`] decides for a reader: it is served, it must list again, or the watch must be begun first.
-//! 2. [`follow`] reads the watch into the [`Ring`] and wakes the readers of the Namespaces that have news. Readers take
+//! 2. [`follow`](super::follow) reads the watch into the [`Ring`] and wakes the readers of the Namespaces that have news. Readers take
 //!    from the ring what they have not seen, at their own pace.
 //! 3. When the watch ends, by its time-out or by a broken connection, it is taken up where it was, and no reader notices.
 //!    When that fails, readers are told, and what was retained stays for those that come back soon.
@@ -15,32 +15,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use http_body_util::BodyExt;
-use multicluster::kube::{Client, client::Body};
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep},
 };
 
-use super::{
-    super::lines::{Line, Lines},
-    Failure, Kind, Reader, Sharing, lock,
-    ring::Ring,
-    upstream,
-};
+use super::{super::lines::Line, Failure, Kind, Reader, Sharing, follow::follow, lock, ring::Ring};
 
 /// How long the watch goes on without readers.
 const LINGER: Duration = Duration::from_secs(10);
 
 /// How long retained lines are of use after the watch has failed, and the version of a list as a place to begin.
 const FRESH: Duration = Duration::from_secs(60);
-
-/// How much longer than it was asked to may a watch last: one that goes on is dead.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// How many times in a row the watch may end at once.
-const FRUITLESS: u32 = 5;
 
 /// The watch over all Namespaces of one kind and selection.
 pub(super) struct SharedWatch {
@@ -112,14 +98,6 @@ pub(super) enum Found {
     End(Option<End>),
 }
 
-/// How one connection of the watch ended.
-enum Outcome {
-    /// It is taken up again; whether it was of any use.
-    Resume(bool),
-    /// Nobody reads any more, or everybody was told of an end.
-    Over,
-}
-
 // === impl SharedWatch ===
 
 impl Default for SharedWatch {
@@ -173,8 +151,13 @@ impl SharedWatch {
         self.reader_left.notify_one();
     }
 
+    /// The version after which the watch goes on.
+    pub(super) fn newest(&self) -> u64 {
+        self.state().ring.newest()
+    }
+
     /// The watch has begun.
-    fn connected(&self) {
+    pub(super) fn connected(&self) {
         let mut state = self.state();
         state.phase = Phase::Open;
         state.interrupted = None;
@@ -183,7 +166,7 @@ impl SharedWatch {
     }
 
     /// The watch could not begin, or go on: readers are told.
-    fn failed(&self, failure: Failure) {
+    pub(super) fn failed(&self, failure: Failure) {
         let attempt = *self.attempts.borrow() + 1;
         let mut state = self.state();
         state.failed_attempt = Some((attempt, failure.clone()));
@@ -194,7 +177,7 @@ impl SharedWatch {
     }
 
     /// Takes lines; says whether they end the watch.
-    fn take(&self, lines: Vec<(Line, Bytes)>) -> bool {
+    pub(super) fn take(&self, lines: Vec<(Line, Bytes)>) -> bool {
         let mut state = self.state();
         for (line, text) in lines {
             match line {
@@ -220,7 +203,7 @@ impl SharedWatch {
     }
 
     /// Ends the watch when nobody reads.
-    fn end_unused(&self) -> bool {
+    pub(super) fn end_unused(&self) -> bool {
         let mut state = self.state();
         let unused = state.readers.is_empty();
         if unused {
@@ -233,7 +216,7 @@ impl SharedWatch {
     }
 
     /// Completes when nobody has been reading for a while.
-    async fn unused(&self) {
+    pub(super) async fn unused(&self) {
         loop {
             if self.state().readers.is_empty() {
                 sleep(LINGER).await;
@@ -349,87 +332,6 @@ impl Kind {
             Phase::Idle => Start::Begin(reader),
             Phase::Connecting => Start::Wait(reader),
             Phase::Open => Start::Ready(reader),
-        }
-    }
-}
-
-/// Keeps the watch going until it fails or nobody needs it.
-async fn follow(kind: Arc<Kind>, base: Client) {
-    let shared = &kind.watch;
-    let mut fruitless = 0;
-    loop {
-        // Short, since one that is silently dead is noticed only when it should have ended; and not always the same.
-        let seconds = fastrand::u64(90..120);
-        let version = shared.state().ring.newest();
-        let mut query = kind.selectors();
-        query.set("watch", "true");
-        query.set("allowWatchBookmarks", "true");
-        query.set("timeoutSeconds", seconds.to_string());
-        query.set("resourceVersion", version.to_string());
-        let body = match upstream::get(&base, &kind, &query).await {
-            Ok(body) => body,
-            Err(failure) => {
-                if failure.is_lasting() {
-                    kind.refuse();
-                }
-                return shared.failed(failure);
-            }
-        };
-        shared.connected();
-        let end = Instant::now() + Duration::from_secs(seconds) + GRACE;
-        match read(shared, body, end).await {
-            Outcome::Over => return,
-            Outcome::Resume(true) => fruitless = 0,
-            Outcome::Resume(false) if fruitless == FRUITLESS => {
-                let error = "the watch over all namespaces ends at once";
-                return shared.failed(Failure::Unanswered(error.into()));
-            }
-            Outcome::Resume(false) => {
-                fruitless += 1;
-                sleep(Duration::from_millis(50 << fruitless)).await;
-            }
-        }
-    }
-}
-
-/// Reads one connection of the watch.
-async fn read(shared: &SharedWatch, body: Body, end: Instant) -> Outcome {
-    let begun = Instant::now();
-    let mut useful = false;
-    let mut chunks = body.into_data_stream();
-    let mut lines = Lines::default();
-    let mut unused = std::pin::pin!(shared.unused());
-    loop {
-        let chunk = tokio::select! {
-            chunk = chunks.next() => chunk,
-            () = sleep_until(end) => None,
-            () = &mut unused => {
-                if shared.end_unused() {
-                    return Outcome::Over;
-                }
-                unused.set(shared.unused());
-                continue;
-            }
-        };
-        let Some(Ok(chunk)) = chunk else {
-            let useful = useful || begun.elapsed() >= Duration::from_secs(1);
-            return Outcome::Resume(useful);
-        };
-        lines.push(&chunk);
-        let mut taken = Vec::new();
-        while let Some(text) = lines.next() {
-            let Some(line) = Line::read(&text) else {
-                shared.take(taken);
-                let error = "a line of the watch over all namespaces makes no sense";
-                shared.failed(Failure::Unanswered(error.into()));
-                return Outcome::Over;
-            };
-            // A copy of its own size: the chunk is larger.
-            taken.push((line, Bytes::copy_from_slice(&text)));
-        }
-        useful |= !taken.is_empty();
-        if shared.take(taken) {
-            return Outcome::Over;
         }
     }
 }
