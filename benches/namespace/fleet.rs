@@ -116,7 +116,7 @@ pub(crate) fn child(args: &[String]) {
         latencies.sort();
         let [p50, p99] = [0.5, 0.99].map(|part| quantile(&latencies, part));
         println!(
-            "synced after {synced:.0?}, {resident} MB resident, {} MB after {changes} changes, from a change's request to its reconcile or event p50 {p50:.0?}, p99 {p99:.0?}",
+            "synced after {synced:.0?}, {resident}, {} after {changes} changes, from a change's request to its reconcile or event p50 {p50:.0?}, p99 {p99:.0?}",
             self::resident()
         );
         drop(tasks);
@@ -217,12 +217,16 @@ fn runtime() -> tokio::runtime::Runtime {
     builder.build().expect("a runtime")
 }
 
-/// The resident memory of this process in MB.
-fn resident() -> u64 {
+/// The resident memory of this process, and what of it is not the program's text.
+fn resident() -> String {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kilobytes.unwrap_or_default() / 1024
+    let megabytes = |key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key));
+        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        kilobytes.unwrap_or(0_u64) / 1024
+    };
+    let (all, data) = (megabytes("VmRSS:"), megabytes("RssAnon:"));
+    format!("{all} MB resident ({data} MB of data)")
 }
 
 /// Plain watches need a connection each.

@@ -18,7 +18,7 @@ pub(crate) fn bench(criterion: &mut Criterion, quick: bool) {
     for (name, text, _) in texts() {
         let mut group = criterion.benchmark_group(format!("objects/{name}"));
         group.warm_up_time(Duration::from_millis(if quick { 1 } else { 200 }));
-        group.measurement_time(Duration::from_secs(if quick { 1 } else { 2 }));
+        group.measurement_time(Duration::from_millis(if quick { 10 } else { 2_000 }));
         group.sample_size(10);
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_function("received", |bencher| {
@@ -115,7 +115,7 @@ fn config_map() -> String {
 }
 
 fn pod() -> String {
-    let env: Vec<_> = (0..12)
+    let env: Vec<_> = (0..20)
         .map(|number| json!({"name": format!("VARIABLE_{number}"), "value": format!("value-{number}")}))
         .collect();
     let containers: Vec<_> = (0..4)
