@@ -23,7 +23,7 @@ pub(super) fn not_found(missing: &Missing) -> Response<ReplyBody> {
     };
     json_reply(
         StatusCode::NOT_FOUND,
-        status(StatusCode::NOT_FOUND, "NotFound", &message, details),
+        &status(StatusCode::NOT_FOUND, "NotFound", &message, &details),
     )
 }
 
@@ -32,20 +32,20 @@ pub(super) fn unsupported_media_type() -> Response<ReplyBody> {
     let message = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml";
     json_reply(
         code,
-        status(code, "UnsupportedMediaType", message, json!({})),
+        &status(code, "UnsupportedMediaType", message, &json!({})),
     )
 }
 
 pub(super) fn not_acceptable() -> Response<ReplyBody> {
     let code = StatusCode::NOT_ACCEPTABLE;
     let message = "only the following media types are accepted: application/json, application/json;stream=watch";
-    json_reply(code, status(code, "NotAcceptable", message, json!({})))
+    json_reply(code, &status(code, "NotAcceptable", message, &json!({})))
 }
 
 /// The line that ends a watch from a version whose successors are not all there.
 pub(super) fn expired_line(version: u64, oldest: u64) -> Bytes {
     let message = format!("too old resource version: {version} ({oldest})");
-    let object = status(StatusCode::GONE, "Expired", &message, json!({}));
+    let object = status(StatusCode::GONE, "Expired", &message, &json!({}));
     let mut line = json!({"type": "ERROR", "object": object})
         .to_string()
         .into_bytes();
@@ -53,14 +53,14 @@ pub(super) fn expired_line(version: u64, oldest: u64) -> Bytes {
     line.into()
 }
 
-fn status(code: StatusCode, reason: &str, message: &str, details: Value) -> Value {
+fn status(code: StatusCode, reason: &str, message: &str, details: &Value) -> Value {
     json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason,
         "details": details, "code": code.as_u16(),
     })
 }
 
-fn json_reply(code: StatusCode, value: Value) -> Response<ReplyBody> {
+fn json_reply(code: StatusCode, value: &Value) -> Response<ReplyBody> {
     json_bytes(code, value.to_string().into())
 }
 

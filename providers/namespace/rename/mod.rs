@@ -62,7 +62,7 @@ impl<'n> Renaming<'n> {
 
     /// Exchanges in an object, in the items of a list, and in the rows of a table; `None` when nothing is to be done.
     pub(super) fn document(&self, text: &[u8]) -> Option<Vec<u8>> {
-        self.walk(text, |walk, cursor| walk.document(cursor))
+        self.walk(text, Walk::document)
     }
 
     /// Exchanges in the object of one line of a watch.
