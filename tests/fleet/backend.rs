@@ -30,7 +30,7 @@ use super::{
 };
 
 /// Who may do everything.
-const ADMIN: User<'_> = User {
+pub(crate) const ADMIN: User<'_> = User {
     name: "admin",
     group: "system:masters",
 };
@@ -234,26 +234,9 @@ impl Server {
     }
 
     async fn ready(&mut self) {
-        let Kind::Real(plane) = &mut self.kind else {
-            return;
-        };
-        let admin = self.admin.clone();
-        eventually(
-            Duration::from_secs(60),
-            "the API server is ready",
-            async || {
-                plane.check();
-                let request = http::Request::get("/readyz")
-                    .body(Vec::new())
-                    .expect("a request");
-                admin
-                    .request_text(request)
-                    .await
-                    .map(drop)
-                    .map_err(|error| error.to_string())
-            },
-        )
-        .await;
+        if let Kind::Real(plane) = &mut self.kind {
+            plane.ready(&self.admin).await;
+        }
     }
 
     /// The rights of a replica: the Leases of its fleet, and reading the clusters.
@@ -323,18 +306,7 @@ impl Drop for Server {
 impl Kind {
     async fn start(folder: &Path, users: &[User<'_>], extent: Extent) -> Self {
         let mut plane = ControlPlane::start(folder, users, extent);
-        eventually(
-            Duration::from_secs(60),
-            "the API server writes its key",
-            async || {
-                plane.check();
-                plane
-                    .has_certificates()
-                    .then_some(())
-                    .ok_or_else(|| "no key".into())
-            },
-        )
-        .await;
+        plane.certified().await;
         Self::Real(plane)
     }
 
@@ -358,7 +330,8 @@ pub(crate) fn kubeconfig(url: &str, ca: Option<&Path>, token: &str) -> Value {
     })
 }
 
-async fn connect(kubeconfig: &Value) -> Client {
+/// A client with the rights that a kubeconfig gives.
+pub(crate) async fn connect(kubeconfig: &Value) -> Client {
     let kubeconfig = Kubeconfig::from_yaml(&kubeconfig.to_string()).expect("a kubeconfig");
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
     Client::try_from(config.expect("a usable kubeconfig")).expect("a client")
