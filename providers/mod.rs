@@ -7,6 +7,10 @@
     feature = "namespace",
     doc = "| [`NamespaceProvider`] | `namespace` | a Namespace of one cluster |"
 )]
+#![cfg_attr(
+    feature = "kubeconfig",
+    doc = "| [`KubeconfigProvider`] | `kubeconfig` | a Secret with a kubeconfig |"
+)]
 //!
 //! All of them use the crate's public API only, so each is also an example of how to write one.
 
@@ -22,6 +26,10 @@ mod multi;
 #[cfg(feature = "namespace")]
 mod namespace;
 
+#[cfg(any(feature = "file", feature = "kubeconfig"))]
+pub use credentials::Allowed;
 pub use fixed::FixedProvider;
+#[cfg(feature = "kubeconfig")]
+pub use kubeconfig::KubeconfigProvider;
 #[cfg(feature = "namespace")]
 pub use namespace::NamespaceProvider;

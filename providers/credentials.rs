@@ -1,1 +1,0 @@
-//! Connections by the credentials of a kubeconfig.

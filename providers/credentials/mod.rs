@@ -1,0 +1,67 @@
+//! Connections by the credentials of a kubeconfig.
+//!
+//! A kubeconfig is not trusted: whoever writes it must not run programs in the operator's pod, read its files, or turn
+//! its requests elsewhere, unless [`Allowed`] says so.
+//!
+//! # Flow
+//! 1. [`parse`] reads the text.
+//! 2. [`connect`] picks the context, refuses what is not allowed, checks addresses, certificates and keys, makes the
+//!    client, and asks the cluster for its version, so that wrong credentials are an error here and not one of each
+//!    later request.
+//!
+//! # Guarantees
+//! No error and no `Debug` output holds a value of the kubeconfig other than the names of contexts, clusters and users,
+//! and the host and port of the server. kube's own errors quote the text, so they are never passed on.
+
+mod access;
+mod allowed;
+mod error;
+mod files;
+mod material;
+mod pem;
+mod plugin;
+mod server;
+mod text;
+
+use multicluster::{
+    cluster_client,
+    kube::{Client, Config, config::Kubeconfig},
+};
+
+pub use allowed::Allowed;
+pub(crate) use error::Error;
+pub(crate) use text::parse;
+
+use access::Access;
+
+/// A client for the cluster of `context`, which has answered once.
+///
+/// Without a `context` it is the current one; a kubeconfig with a single context needs none. Dropping the future gives
+/// the attempt up; only an `exec` plugin that has been started runs on.
+pub(crate) async fn connect(
+    kubeconfig: Kubeconfig,
+    context: Option<&str>,
+    allowed: Allowed,
+) -> Result<Client, Error> {
+    let mut access = Access::pick(kubeconfig, context)?;
+    allowed.check(&access)?;
+    if access.reads_files() {
+        access = files::inline(access).await?;
+    }
+    let address = server::address(&access.cluster)?;
+    material::check(&access, jiff::Timestamp::now())?;
+
+    let runs_programs = access.runs_programs();
+    let cluster = access.cluster.clone();
+    let (kubeconfig, options) = access.into_kubeconfig();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let config = config.map_err(|error| Error::of_config(&error))?;
+    let made = if runs_programs {
+        plugin::make_client(config).await?
+    } else {
+        cluster_client(config)
+    };
+    let client = made.map_err(|error| Error::of_client(&error, &cluster))?;
+    server::greet(&client, address).await?;
+    Ok(client)
+}

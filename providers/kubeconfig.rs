@@ -1,1 +1,0 @@
-//! Every Secret with a kubeconfig is a cluster.
