@@ -1,8 +1,9 @@
 //! Helpers for tests, of this crate and of programs that use it (feature `testing`).
 //!
-//! [`Running`] and [`eventually`] test controllers under paused time; see
+//! [`conformance`] judges providers. [`Running`] and [`eventually`] test controllers under paused time; see
 //! [`_documentation::testing_controllers`](crate::_documentation::testing_controllers).
 
+pub mod conformance;
 pub mod queue;
 pub mod rebalance;
 mod running;
