@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use data_encoding::BASE64;
 use jiff::Timestamp;
 use k8s_openapi::api::{
     coordination::v1::Lease,
@@ -152,6 +153,17 @@ impl Server {
         let text = kubeconfig(&url, ca, token).to_string();
         fs::write(&path, text).expect("the folder takes files");
         path
+    }
+
+    /// The configuration of a client that reaches this server at another URL.
+    pub(crate) async fn config_over(&self, url: &str, token: &str) -> Config {
+        config(&kubeconfig(url, self.address().1, token)).await
+    }
+
+    /// A kubeconfig without files.
+    pub(crate) fn inline_kubeconfig(&self, token: &str) -> String {
+        let (url, ca) = self.address();
+        inline_kubeconfig(&url, ca.expect("it has a CA"), token)
     }
 
     /// A client with the rights of `peer`.
@@ -330,11 +342,23 @@ pub(crate) fn kubeconfig(url: &str, ca: Option<&Path>, token: &str) -> Value {
     })
 }
 
+/// The same with the certificates to trust in it.
+pub(crate) fn inline_kubeconfig(url: &str, ca: &Path, token: &str) -> String {
+    let mut kubeconfig = kubeconfig(url, None, token);
+    let ca = BASE64.encode(&fs::read(ca).expect("the CA is there"));
+    kubeconfig["clusters"][0]["cluster"] = json!({"server": url, "certificate-authority-data": ca});
+    kubeconfig.to_string()
+}
+
 /// A client with the rights that a kubeconfig gives.
 pub(crate) async fn connect(kubeconfig: &Value) -> Client {
+    Client::try_from(config(kubeconfig).await).expect("a client")
+}
+
+async fn config(kubeconfig: &Value) -> Config {
     let kubeconfig = Kubeconfig::from_yaml(&kubeconfig.to_string()).expect("a kubeconfig");
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-    Client::try_from(config.expect("a usable kubeconfig")).expect("a client")
+    config.expect("a usable kubeconfig")
 }
 
 async fn post<K>(api: &Api<K>, object: Value)

@@ -12,3 +12,4 @@ mod kubeconfig;
 mod members;
 mod multi;
 mod namespace;
+mod real;

@@ -210,12 +210,9 @@ impl Fleet {
             let mut beats = self.beats[name].written();
             beats.retain(|beat| (since..end).contains(&beat.at));
             let pace = self.notes.pace(name, &beats);
-            let same = self.owner(name).map(std::ptr::from_ref)
-                == self.owner(victim).map(std::ptr::from_ref);
-            let replica = if same { "the same" } else { "another" };
             let took = end.duration_since(since);
             measured(format_args!(
-                "{name}, at {replica} replica: {} changes in {took:.1?}, slowest reconcile {:.0?}, longest gap {:.0?}",
+                "{name}: {} changes in {took:.1?}, slowest reconcile {:.0?}, longest gap {:.0?}",
                 pace.changes, pace.latency, pace.gap
             ));
             let trouble = self.trouble(name, since);

@@ -7,7 +7,6 @@ use k8s_openapi::api::{coordination::v1::Lease, core::v1::Secret};
 use kube::{
     Api, Config, ResourceExt,
     api::{ListParams, Patch, PatchParams},
-    config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::json;
 
@@ -44,14 +43,9 @@ impl Hub {
         ];
         let rights = Rights::new(&rights, &[]);
         let account = Account::create(&server.admin, NAMESPACE.to_owned(), &rights).await;
-        let kubeconfig = server.kubeconfig_with("replica", &account.token().await);
-        let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
-        let options = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-        Self {
-            server,
-            config: config.expect("a usable kubeconfig"),
-        }
+        let (url, token) = (server.address().0, account.token().await);
+        let config = server.config_over(&url, &token).await;
+        Self { server, config }
     }
 
     /// Creates or changes the Secret of a member.

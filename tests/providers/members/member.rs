@@ -2,14 +2,13 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use data_encoding::BASE64;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
 use rustix::process::Signal;
 use serde_json::json;
 
 use crate::fleet::{
-    backend::{ADMIN, connect, kubeconfig},
+    backend::{ADMIN, connect, inline_kubeconfig, kubeconfig},
     control_plane::ControlPlane,
     eventually::eventually,
     rights::{self, ACCOUNT, Account, Rights},
@@ -71,14 +70,8 @@ impl Member {
         let uid = secret.expect("create a Secret").uid();
         let bound = json!({"apiVersion": "v1", "kind": "Secret", "name": name, "uid": uid});
         let token = rights::token(&self.admin, NAMESPACE, ACCOUNT, Some(bound)).await;
-        let mut kubeconfig = kubeconfig(&self.plane.url, None, &token);
-        let ca = fs::read(&self.plane.ca).expect("the CA is there");
-        kubeconfig["clusters"][0]["cluster"] = json!({
-            "server": self.plane.url,
-            "certificate-authority-data": BASE64.encode(&ca),
-        });
         Credentials {
-            kubeconfig: kubeconfig.to_string(),
+            kubeconfig: inline_kubeconfig(&self.plane.url, &self.plane.ca, &token),
             token,
             bound_to: name.to_owned(),
         }
