@@ -10,7 +10,11 @@ use multicluster::{
 use tokio::sync::watch;
 
 /// Clusters that are given in code, before the start or while the manager runs: for programs with a few known clusters, and
-/// for tests. Clones are handles of the same clusters.
+/// for tests.
+///
+/// Clones are handles of the same clusters: what one changes, all of them and every manager that runs with one see. Two
+/// clients cannot be compared, so a cluster that is given once more counts as changed, and its owner connects to it anew;
+/// [`set_labels`](Self::set_labels) changes labels without that.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,6 +23,7 @@ use tokio::sync::watch;
 /// let provider = FixedProvider::new().cluster("local".parse()?, Client::try_default().await?);
 /// let handle = provider.clone();
 /// // Later, while a manager runs with `provider`:
+/// handle.set_labels(&"local".parse()?, [("stage", "test")]);
 /// handle.remove(&"local".parse()?);
 /// # Ok(()) }
 /// ```
@@ -56,22 +61,51 @@ impl FixedProvider {
         self
     }
 
-    /// Adds a cluster with its labels; the owner of one of the same name connects to it anew.
+    /// Adds a cluster with its labels, or replaces the one of the same name; its owner connects to it anew.
     pub fn add(&self, cluster: Cluster) {
+        self.clusters.send_modify(|clusters| clusters.add(cluster));
+    }
+
+    /// Removes a cluster; false when it is not there.
+    pub fn remove(&self, name: &ClusterName) -> bool {
+        self.clusters
+            .send_if_modified(|clusters| clusters.known.remove(name).is_some())
+    }
+
+    /// From now on there are these clusters and no others, in one step; the owner of each connects to it anew. Of two with
+    /// the same name, the later one stays.
+    pub fn replace(&self, present: impl IntoIterator<Item = Cluster>) {
+        // Outside of the lock: the iterator is somebody else's code.
+        let present: Vec<_> = present.into_iter().collect();
         self.clusters.send_modify(|clusters| {
-            clusters.clients += 1;
-            let known = Known {
-                cluster,
-                version: clusters.clients,
-            };
-            clusters.known.insert(known.cluster.name().clone(), known);
+            clusters.known.clear();
+            present
+                .into_iter()
+                .for_each(|cluster| clusters.add(cluster));
         });
     }
 
-    /// Removes a cluster, if it is there.
-    pub fn remove(&self, name: &ClusterName) {
-        self.clusters
-            .send_if_modified(|clusters| clusters.known.remove(name).is_some());
+    /// Replaces a cluster's labels, which leaves its connection alone; false when it is not there.
+    pub fn set_labels<L: Into<String>, V: Into<String>>(
+        &self,
+        name: &ClusterName,
+        labels: impl IntoIterator<Item = (L, V)>,
+    ) -> bool {
+        let labels = labels.into_iter();
+        let labels = labels
+            .map(|(label, value)| (label.into(), value.into()))
+            .collect();
+        let mut there = false;
+        self.clusters.send_if_modified(|clusters| {
+            let Some(known) = clusters.known.get_mut(name) else {
+                return false;
+            };
+            there = true;
+            let changed = *known.cluster.get_labels() != labels;
+            known.cluster = known.cluster.clone().labels(labels);
+            changed
+        });
+        there
     }
 }
 
@@ -105,6 +139,19 @@ impl ClusterProvider for FixedProvider {
             Error::provider("fixed", "connect", missing)
         });
         future::ready(result).boxed()
+    }
+}
+
+// === impl Clusters ===
+
+impl Clusters {
+    fn add(&mut self, cluster: Cluster) {
+        self.clients += 1;
+        let known = Known {
+            cluster,
+            version: self.clients,
+        };
+        self.known.insert(known.cluster.name().clone(), known);
     }
 }
 

@@ -4,6 +4,14 @@
 //! |---|---|---|
 //! | [`FixedProvider`] | always there | given in code |
 #![cfg_attr(
+    feature = "file",
+    doc = "| [`FileProvider`] | `file` | a context of a kubeconfig file |"
+)]
+#![cfg_attr(
+    feature = "multi",
+    doc = "| [`MultiProvider`] | `multi` | one of several providers', with a prefix |"
+)]
+#![cfg_attr(
     feature = "namespace",
     doc = "| [`NamespaceProvider`] | `namespace` | a Namespace of one cluster |"
 )]
@@ -28,8 +36,12 @@ mod namespace;
 
 #[cfg(any(feature = "file", feature = "kubeconfig"))]
 pub use credentials::Allowed;
+#[cfg(feature = "file")]
+pub use file::FileProvider;
 pub use fixed::FixedProvider;
 #[cfg(feature = "kubeconfig")]
 pub use kubeconfig::KubeconfigProvider;
+#[cfg(feature = "multi")]
+pub use multi::MultiProvider;
 #[cfg(feature = "namespace")]
 pub use namespace::NamespaceProvider;

@@ -6,7 +6,7 @@ mod shared;
 use std::{any::Any, fmt, sync::Arc};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use kube::Client;
+use kube::{Client, core::Selector};
 use tokio_util::{
     sync::{CancellationToken, WaitForCancellationFutureOwned},
     task::TaskTracker,
@@ -19,6 +19,7 @@ use crate::{
     health::{ClusterHealth, Health},
     loads::Loads,
     problems::Problems,
+    selector::ClusterFilter,
 };
 
 pub use owned::OwnedClusters;
@@ -46,6 +47,15 @@ pub trait ClusterAware: Send + Sync + 'static {
     /// Works on one cluster; resolves when everything of that engagement is drained.
     fn engage(&self, engagement: Engagement) -> BoxFuture<'static, Result<(), Error>>;
 
+    /// Whether this part works on `cluster`; on every one by default.
+    ///
+    /// It is asked before the part is engaged, and again whenever the cluster's labels change: then this part alone is
+    /// engaged or drained there, over the same connection, and the others go on.
+    fn selects(&self, cluster: &Cluster) -> bool {
+        let _ = cluster;
+        true
+    }
+
     /// Whether this part cannot work without a host.
     fn needs_host(&self) -> bool {
         false
@@ -53,15 +63,28 @@ pub trait ClusterAware: Send + Sync + 'static {
 }
 
 /// One cluster, owned by this peer and connected; cheap to clone.
+///
+/// Each part has one of its own, which ends with that of the cluster, or earlier when the part no longer
+/// [selects](ClusterAware::selects) the cluster.
 #[derive(Clone)]
 pub struct Engagement(Arc<Inner>);
 
+/// An engagement as one part sees it.
 struct Inner {
+    /// With the labels that it had when the part was engaged.
     cluster: Cluster,
+    cancelled: CancellationToken,
+    /// What runs for the part, even after its task was aborted.
+    alive: TaskTracker,
+    whole: Arc<Whole>,
+}
+
+/// What the parts have in common.
+struct Whole {
     guard: Guard,
     health: Health,
     cancelled: CancellationToken,
-    /// Everything that runs for this engagement, even after its task was aborted.
+    /// What runs for any part.
     alive: TaskTracker,
     loads: Loads,
     problems: Problems,
@@ -84,7 +107,7 @@ pub(crate) struct Surroundings {
 ///
 /// An existing `kube::runtime::Controller` becomes a fleet controller in it, with
 /// `.graceful_shutdown_on(engagement.cancelled())`.
-pub fn for_each_cluster<W, F, E>(name: impl Into<String>, work: W) -> impl ClusterAware
+pub fn for_each_cluster<W, F, E>(name: impl Into<String>, work: W) -> ForEachCluster<W>
 where
     W: Fn(Engagement) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(), E>> + Send + 'static,
@@ -92,12 +115,15 @@ where
 {
     ForEachCluster {
         name: name.into().into(),
+        clusters: ClusterFilter::default(),
         work,
     }
 }
 
-struct ForEachCluster<W> {
+/// A closure that works on every owned cluster, or on some; see [`for_each_cluster`].
+pub struct ForEachCluster<W> {
     name: Arc<str>,
+    clusters: ClusterFilter,
     work: W,
 }
 
@@ -112,8 +138,7 @@ impl Engagement {
         surroundings: &Surroundings,
     ) -> Self {
         let client = fenced_client(cluster.client().clone(), guard.clone(), health.clone());
-        Self(Arc::new(Inner {
-            cluster: cluster.with_client(client),
+        let whole = Whole {
             guard,
             health,
             cancelled: CancellationToken::new(),
@@ -124,6 +149,33 @@ impl Engagement {
             owned: surroundings.owned.downgrade(),
             host: surroundings.host.clone(),
             shared: Shared::default(),
+        };
+        Self(Arc::new(Inner {
+            cluster: cluster.with_client(client),
+            cancelled: whole.cancelled.clone(),
+            alive: whole.alive.clone(),
+            whole: Arc::new(whole),
+        }))
+    }
+
+    /// The same engagement for one part, which sees the cluster as `cluster` and can be cancelled on its own.
+    pub(crate) fn of_part(&self, cluster: Cluster) -> Self {
+        Self(Arc::new(Inner {
+            cluster,
+            cancelled: self.0.cancelled.child_token(),
+            alive: TaskTracker::new(),
+            whole: self.0.whole.clone(),
+        }))
+    }
+
+    /// The same engagement for what the parts share: it ends with the last of them.
+    pub(crate) fn of_all(&self) -> Self {
+        let whole = self.0.whole.clone();
+        Self(Arc::new(Inner {
+            cluster: self.0.cluster.clone(),
+            cancelled: whole.cancelled.clone(),
+            alive: whole.alive.clone(),
+            whole,
         }))
     }
 
@@ -148,13 +200,13 @@ impl Engagement {
     /// The permission to work on the cluster.
     #[must_use]
     pub fn guard(&self) -> &Guard {
-        &self.0.guard
+        &self.0.whole.guard
     }
 
     /// The fencing token of this tenure; `None` without sharding.
     #[must_use]
     pub fn token(&self) -> Option<FencingToken> {
-        self.0.guard.token()
+        self.0.whole.guard.token()
     }
 
     /// Tells the fleet how many objects this cluster has, all parts of the program together.
@@ -163,10 +215,10 @@ impl Engagement {
     /// others ignore them. Call it whenever the number is known anew: the last call counts, and only a change by more
     /// than about a third is announced, with the next renewal of the cluster's Lease.
     pub fn report_load(&self, objects: u64) {
-        self.0.loads.report(self.name(), objects);
+        self.0.whole.loads.report(self.name(), objects);
     }
 
-    /// Completes when the engagement is to end: stop what can be stopped, finish what is quick, and resolve.
+    /// Completes when the engagement is to end, for this part at least: stop what can be stopped, finish what is quick, and resolve.
     pub fn cancelled(&self) -> WaitForCancellationFutureOwned {
         self.0.cancelled.clone().cancelled_owned()
     }
@@ -179,13 +231,13 @@ impl Engagement {
 
     /// Completes when work is not permitted for now: the fence could not be renewed. Caches and watches live on.
     pub async fn paused(&self) -> NotOwner {
-        self.0.guard.stopped().await
+        self.0.whole.guard.stopped().await
     }
 
     /// How the cluster is doing.
     #[must_use]
     pub fn cluster_health(&self) -> ClusterHealth {
-        self.0.health.get()
+        self.0.whole.health.get()
     }
 
     /// The engagement of another cluster.
@@ -193,7 +245,7 @@ impl Engagement {
     /// # Errors
     /// [`NotOwner`] when this peer does not work on it at this moment. Its own guard, not this one, permits work there.
     pub fn other(&self, cluster: &ClusterName) -> Result<Self, NotOwner> {
-        self.0.owned.upgrade().get(cluster)
+        self.0.whole.owned.upgrade().get(cluster)
     }
 
     /// The host, which every peer may read; `None` when the manager [has none](crate::ManagerBuilder::host).
@@ -201,22 +253,22 @@ impl Engagement {
     /// Its client refuses to write.
     #[must_use]
     pub fn host(&self) -> Option<&Self> {
-        self.0.host.as_ref()
+        self.0.whole.host.as_ref()
     }
 
     /// The health of the cluster, for those who have something to add.
     pub(crate) fn health(&self) -> &Health {
-        &self.0.health
+        &self.0.whole.health
     }
 
     /// Where problems are reported that many clusters may share.
     pub(crate) fn problems(&self) -> &Problems {
-        &self.0.problems
+        &self.0.whole.problems
     }
 
     /// What the parts share in this engagement: one value of each type.
     pub(crate) fn shared<T: Any + Default + Send + Sync>(&self) -> Arc<T> {
-        self.0.shared.get()
+        self.0.whole.shared.get()
     }
 
     /// Asks everything of this engagement to end.
@@ -226,10 +278,11 @@ impl Engagement {
 
     /// Counts `work` as alive until it has ended and is dropped: an aborted task may still be inside a poll.
     pub(crate) fn track<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
-        self.0.alive.track_future(work)
+        let work = self.0.alive.track_future(work);
+        self.0.whole.alive.track_future(work)
     }
 
-    /// Completes when nothing of this engagement is alive any more.
+    /// Completes when nothing of this engagement is alive any more, or, when it is that of a part, of the part.
     pub(crate) async fn dead(&self) {
         self.0.alive.close();
         self.0.alive.wait().await;
@@ -237,7 +290,7 @@ impl Engagement {
 
     /// Refuses every further request, reads too, and drops what still runs under the guard.
     pub(crate) fn end(&self) {
-        self.0.guard.end();
+        self.0.whole.guard.end();
     }
 }
 
@@ -252,6 +305,30 @@ impl fmt::Debug for Engagement {
 }
 
 // === impl ForEachCluster ===
+
+impl<W> ForEachCluster<W> {
+    /// Works only on clusters for which `filter` says so, as [`Controller::clusters`](crate::Controller::clusters) does.
+    #[must_use]
+    pub fn clusters(mut self, filter: impl Fn(&Cluster) -> bool + Send + Sync + 'static) -> Self {
+        self.clusters.add(filter);
+        self
+    }
+
+    /// Works only on clusters with these labels, as [`Controller::cluster_labels`](crate::Controller::cluster_labels) does.
+    #[must_use]
+    pub fn cluster_labels(mut self, selector: impl Into<Selector>) -> Self {
+        self.clusters.add_labels(selector.into());
+        self
+    }
+}
+
+impl<W> fmt::Debug for ForEachCluster<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForEachCluster")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
 
 impl<W, F, E> ClusterAware for ForEachCluster<W>
 where
@@ -273,5 +350,9 @@ where
                 })
             })
             .boxed()
+    }
+
+    fn selects(&self, cluster: &Cluster) -> bool {
+        self.clusters.selects(cluster)
     }
 }

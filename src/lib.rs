@@ -39,7 +39,8 @@
 //! - [`_documentation::controllers`] tells how objects become reconciles, and [`_documentation::from_kube_rs`] how an existing
 //!   kube-rs controller joins a fleet.
 //! - [`sharding`] says what is guaranteed about ownership, and what is not.
-//! - [`ClusterProvider`] is the contract of providers; [`providers`] lists the built-in ones.
+//! - [`ClusterProvider`] is the contract of providers; [`providers`] lists the built-in ones, and
+//!   [`ClusterProviderExt`] makes new ones of them.
 //! - [`Settings`] come from a file, the environment and code; [`_documentation::settings`] lists them.
 //! - [`_documentation::architecture`] draws the modules and their arrows.
 //!
@@ -76,6 +77,8 @@ mod mailbox;
 mod manager;
 mod problems;
 mod provider;
+mod provider_ext;
+mod selector;
 mod setting;
 pub mod sharding;
 mod shutdown;
@@ -91,13 +94,15 @@ pub use cluster::{Cluster, ClusterName};
 pub use clusters::ClusterSet;
 pub use connect::cluster_client;
 pub use controller::{Action, Context, Controller, Requests, finalizer};
-pub use engage::{ClusterAware, Engagement, OwnedClusters, for_each_cluster};
+pub use engage::{ClusterAware, Engagement, ForEachCluster, OwnedClusters, for_each_cluster};
 pub use error::{BoxError, Error, Report, Result};
 pub use guard::{FencingToken, Guard, NotOwner, NotOwnerReason};
 pub use health::{ClusterHealth, HealthState};
 pub use informer::{ObjectEvent, Objects, Watch, Watched};
 pub use manager::{Manager, ManagerBuilder};
 pub use provider::{ClusterEvent, ClusterProvider, ClusterRef};
+pub use provider_ext::{ClusterProviderExt, Filtered, Labelled, MapClient};
+pub use selector::parse_selector;
 pub use sharding::Sharding;
 pub use shutdown::shutdown_signal;
 
@@ -122,6 +127,9 @@ pub mod _documentation {
     #[cfg(feature = "testing")]
     #[doc = include_str!("docs/testing-controllers.md")]
     pub mod testing_controllers {}
+    #[cfg(feature = "testing")]
+    #[doc = include_str!("docs/writing-a-provider.md")]
+    pub mod writing_a_provider {}
 }
 
 /// Compiles the README's program.

@@ -5,6 +5,7 @@ mod discovery;
 mod engagements;
 mod files;
 mod host;
+mod part;
 mod settings;
 mod startup;
 

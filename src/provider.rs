@@ -1,6 +1,6 @@
 //! Where clusters come from.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::{future::BoxFuture, stream::BoxStream};
 
@@ -15,7 +15,8 @@ use crate::{
 pub struct ClusterRef {
     /// The cluster's name, unique within the fleet.
     pub name: ClusterName,
-    /// Labels, which controllers can select by.
+    /// Labels, which controllers can [select by](crate::Controller::cluster_labels). A change of labels alone does not
+    /// connect anew: it begins and ends what selects by them, and the rest sees the new ones when it is engaged next.
     pub labels: BTreeMap<String, String>,
     /// A digest of what [`ClusterProvider::connect`] would use; a change makes the owner connect anew.
     pub fingerprint: u64,
@@ -45,14 +46,20 @@ pub enum ClusterEvent {
 /// # Contract
 /// - The stream reports every change of a cluster after the one before; [`ClusterSet`](crate::ClusterSet) turns a list
 ///   or a watch of the source into such a stream.
-/// - [`ClusterEvent::Synced`] follows each complete listing. No cluster of the source is missing before it.
+/// - An event is a change: an unchanged cluster is not applied again, and one that was not reported is not removed.
+/// - [`ClusterEvent::Synced`] follows each complete listing, also an empty one. No cluster of the source is missing before it.
 /// - An `Err` is reported and changes nothing: what is known stays known.
 /// - A stream that ends is started again after a pause, and reports everything anew. So the stream itself should retry
-///   only what it can do better than that.
+///   only what it can do better than that. Streams are independent of each other, and one that is dropped leaves nothing
+///   behind.
 /// - [`connect`](Self::connect) reads the source again and keeps nothing: credentials exist for owned clusters only. It
+///   fails soon when the cluster is not there any more, or cannot be used; the latter removes nothing from the stream. It
 ///   can be dropped at any await, is given a timeout by the manager, and is retried with back-off when it fails.
 /// - The client that it returns should not retry on its own and should have timeouts, as those of
 ///   [`cluster_client`](crate::cluster_client) do: a fenced write must not hide in a retry loop.
+///
+/// The suite `testing::conformance` (feature `testing`) judges a provider by it, and `_documentation::writing_a_provider`
+/// leads through it.
 ///
 /// # Errors
 /// Both report [`Error::Provider`]; errors must not contain credentials.
@@ -62,6 +69,26 @@ pub trait ClusterProvider: Send + Sync + 'static {
 
     /// Connects to `cluster`.
     fn connect(&self, cluster: &ClusterRef) -> BoxFuture<'static, Result<Cluster, Error>>;
+}
+
+impl<P: ClusterProvider + ?Sized> ClusterProvider for Arc<P> {
+    fn clusters(&self) -> BoxStream<'static, Result<ClusterEvent, Error>> {
+        (**self).clusters()
+    }
+
+    fn connect(&self, cluster: &ClusterRef) -> BoxFuture<'static, Result<Cluster, Error>> {
+        (**self).connect(cluster)
+    }
+}
+
+impl<P: ClusterProvider + ?Sized> ClusterProvider for Box<P> {
+    fn clusters(&self) -> BoxStream<'static, Result<ClusterEvent, Error>> {
+        (**self).clusters()
+    }
+
+    fn connect(&self, cluster: &ClusterRef) -> BoxFuture<'static, Result<Cluster, Error>> {
+        (**self).connect(cluster)
+    }
 }
 
 // === impl ClusterRef ===

@@ -26,7 +26,12 @@ const CRATE: &[(&str, &[&str])] = &[
     ("cluster", &["error"]),
     ("provider", &["cluster", "error"]),
     ("problems", &["cluster"]),
+    ("selector", &["cluster", "error"]),
     ("clusters", &["backoff", "cluster", "error", "provider"]),
+    (
+        "provider_ext",
+        &["backoff", "cluster", "clusters", "error", "provider"],
+    ),
     ("guard", &["bounded", "clock", "cluster", "error", "health"]),
     ("health", &[]),
     ("mailbox", &[]),
@@ -38,7 +43,9 @@ const CRATE: &[(&str, &[&str])] = &[
     ),
     (
         "engage",
-        &["cluster", "error", "guard", "health", "loads", "problems"],
+        &[
+            "cluster", "error", "guard", "health", "loads", "problems", "selector",
+        ],
     ),
     (
         "sharding",
@@ -49,14 +56,25 @@ const CRATE: &[(&str, &[&str])] = &[
     (
         "controller",
         &[
-            "backoff", "cluster", "engage", "error", "guard", "informer", "mailbox", "setting",
+            "backoff", "cluster", "engage", "error", "guard", "informer", "mailbox", "selector",
+            "setting",
         ],
     ),
     (
         "manager",
         &[
-            "backoff", "cluster", "clusters", "engage", "error", "guard", "health", "loads",
-            "problems", "provider", "setting", "sharding",
+            "backoff",
+            "cluster",
+            "engage",
+            "error",
+            "guard",
+            "health",
+            "loads",
+            "problems",
+            "provider",
+            "provider_ext",
+            "setting",
+            "sharding",
         ],
     ),
 ];
@@ -121,6 +139,7 @@ const PROVIDERS: &[&str] = &[
     "ClusterEvent",
     "ClusterName",
     "ClusterProvider",
+    "ClusterProviderExt",
     "ClusterRef",
     "ClusterSet",
     "Error",

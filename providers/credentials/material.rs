@@ -5,15 +5,28 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use x509_cert::{Certificate, der::Decode};
 
-use super::{
-    access::Access,
-    error::Error,
-    pem::{blocks, without_whitespace},
-};
+use super::{access::Access, error::Error, pem::blocks};
 
 const CA: &str = "certificate-authority-data";
 const CERTIFICATE: &str = "client-certificate-data";
 const KEY: &str = "client-key-data";
+
+/// Puts base64 that stands in several lines into one; kubectl takes those too, and kube does not.
+pub(super) fn join_lines(access: &mut Access) {
+    let joined = |data: &str| -> String {
+        let kept = data.chars().filter(|c| !c.is_ascii_whitespace());
+        kept.collect()
+    };
+    let (cluster, user) = (&mut access.cluster, &mut access.user);
+    for data in [
+        &mut cluster.certificate_authority_data,
+        &mut user.client_certificate_data,
+    ] {
+        *data = data.as_deref().map(joined);
+    }
+    let key = user.client_key_data.take();
+    user.client_key_data = key.map(|key| joined(key.expose_secret()).into());
+}
 
 /// Whether all that a client would be made of can be used at `now`.
 pub(super) fn check(access: &Access, now: Timestamp) -> Result<(), Error> {
@@ -50,10 +63,10 @@ pub(super) fn authority_is_readable(data: Option<&str>) -> bool {
     })
 }
 
-/// The base64 of a field, which may be broken into lines.
+/// The base64 of a field.
 fn decode(field: &'static str, data: &str) -> Result<Vec<u8>, Error> {
-    let data = without_whitespace(data.as_bytes());
-    BASE64.decode(&data).map_err(|_| Error::Base64 { field })
+    let decoded = BASE64.decode(data.as_bytes());
+    decoded.map_err(|_| Error::Base64 { field })
 }
 
 /// The certificates of a field, at least one.

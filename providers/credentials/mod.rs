@@ -23,6 +23,9 @@ mod plugin;
 mod server;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 use multicluster::{
     cluster_client,
     kube::{Client, Config, config::Kubeconfig},
@@ -49,6 +52,7 @@ pub(crate) async fn connect(
         access = files::inline(access).await?;
     }
     let address = server::address(&access.cluster)?;
+    material::join_lines(&mut access);
     material::check(&access, jiff::Timestamp::now())?;
 
     let runs_programs = access.runs_programs();

@@ -16,15 +16,10 @@ pub(super) fn blocks(text: &[u8]) -> Option<Vec<Block<'_>>> {
     while let Some((_, begun)) = rest.split_once("-----BEGIN ") {
         let (label, body) = begun.split_once("-----")?;
         let (body, after) = body.split_once(&format!("-----END {label}-----"))?;
-        let der = BASE64.decode(&without_whitespace(body.as_bytes())).ok()?;
+        let lines = body.bytes().filter(|byte| !byte.is_ascii_whitespace());
+        let der = BASE64.decode(&lines.collect::<Vec<_>>()).ok()?;
         blocks.push(Block { label, der });
         rest = after;
     }
     Some(blocks)
-}
-
-/// Base64 may be broken into lines.
-pub(super) fn without_whitespace(text: &[u8]) -> Vec<u8> {
-    let kept = text.iter().filter(|byte| !byte.is_ascii_whitespace());
-    kept.copied().collect()
 }

@@ -16,7 +16,7 @@ use tower::service_fn;
 use super::error::Error;
 
 /// How many plugins may run at a time.
-const PLACES: usize = 8;
+pub(super) const PLACES: usize = 8;
 
 /// How many threads may be held by plugins, those included that were given up but do not end.
 const THREADS: usize = 64;
@@ -32,6 +32,13 @@ static HELD: Semaphore = Semaphore::const_new(THREADS);
 /// A plugin that takes too long, or whose caller has gone, gives its place to the next one; its thread is held until it
 /// ends, since nobody but kube knows its process.
 pub(super) async fn make_client(config: Config) -> Result<Result<Client, kube::Error>, Error> {
+    make_client_within(LIMIT, config).await
+}
+
+pub(super) async fn make_client_within(
+    limit: Duration,
+    config: Config,
+) -> Result<Result<Client, kube::Error>, Error> {
     // Neither is ever closed.
     let _place = RUNNING.acquire().await.map_err(|_| Error::Interrupted)?;
     let held = HELD.try_acquire().map_err(|_| Error::HungPlugins)?;
@@ -39,9 +46,13 @@ pub(super) async fn make_client(config: Config) -> Result<Result<Client, kube::E
         let _held = held;
         cluster_client(config)
     });
-    let made = tokio::time::timeout(LIMIT, made).await;
-    let made = made.map_err(|_| Error::PluginTimeout { limit: LIMIT })?;
-    let made = made.map_err(|_| Error::Interrupted)?;
+    let made = tokio::time::timeout(limit, made).await;
+    let made = made.map_err(|_| Error::PluginTimeout { limit })?;
+    // kube panics at a token that no header may hold.
+    let made = made.map_err(|error| match error.is_panic() {
+        true => Error::NoCredentials,
+        false => Error::Interrupted,
+    })?;
     Ok(made.map(discreet))
 }
 

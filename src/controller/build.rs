@@ -3,7 +3,10 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use kube::{core::PartialObjectMeta, runtime::reflector::ObjectRef};
+use kube::{
+    core::{PartialObjectMeta, Selector},
+    runtime::reflector::ObjectRef,
+};
 
 use super::{
     Action, Context, Controller, Requests, Settings,
@@ -121,12 +124,32 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
         self.limit()
     }
 
-    /// Works only on clusters for which `filter` says so, by their labels for example.
+    /// Works only on clusters for which `filter` says so; of several filters, all of them.
     ///
-    /// It is asked when a cluster is engaged; a change of labels alone does not engage it anew.
+    /// It is asked when a cluster is engaged, and again when its labels change: this controller alone then begins to work
+    /// there, or drains and ends, while the others go on over the same connection.
     #[must_use]
     pub fn clusters(mut self, filter: impl Fn(&Cluster) -> bool + Send + Sync + 'static) -> Self {
-        self.spec.clusters = Arc::new(filter);
+        self.spec.clusters.add(filter);
+        self
+    }
+
+    /// Works only on clusters with these labels, which come from the provider; see [`clusters`](Self::clusters).
+    ///
+    /// ```
+    /// # use multicluster::{Action, BoxError, Context, Controller, k8s_openapi::api::core::v1::ConfigMap};
+    /// # async fn reconcile(_: Context<ConfigMap>) -> Result<Action, BoxError> { Ok(Action::await_change()) }
+    /// use kube::core::Expression;
+    /// use multicluster::parse_selector;
+    ///
+    /// let controller = Controller::new("config-maps", reconcile)
+    ///     .cluster_labels(parse_selector("env=prod,region in (eu, us)")?)
+    ///     .cluster_labels(Expression::DoesNotExist("canary".into()));
+    /// # Ok::<(), multicluster::Error>(())
+    /// ```
+    #[must_use]
+    pub fn cluster_labels(mut self, selector: impl Into<Selector>) -> Self {
+        self.spec.clusters.add_labels(selector.into());
         self
     }
 

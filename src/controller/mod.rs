@@ -28,6 +28,7 @@ use crate::{
     engage::{ClusterAware, Engagement},
     error::{BoxError, Error},
     informer::{Key, Watch, Watched},
+    selector::ClusterFilter,
 };
 use queue::Limits;
 use scheduler::Scheduler;
@@ -70,7 +71,7 @@ struct Spec<K: Watched, S> {
     error_policy: Option<ErrorPolicy<K, S>>,
     timeout: Option<Duration>,
     sources: Vec<Arc<dyn Source<K>>>,
-    clusters: Arc<dyn Fn(&Cluster) -> bool + Send + Sync>,
+    clusters: ClusterFilter,
     weight: Arc<dyn Fn(&Cluster) -> NonZeroU32 + Send + Sync>,
     on_engage: Option<OnEngage<K>>,
     on_disengage: Option<OnDisengage<K>>,
@@ -138,7 +139,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
                 error_policy: None,
                 timeout: None,
                 sources: Vec::new(),
-                clusters: Arc::new(|_| true),
+                clusters: ClusterFilter::default(),
                 weight: Arc::new(|_| NonZeroU32::MIN),
                 on_engage: None,
                 on_disengage: None,
@@ -173,6 +174,10 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> ClusterAware for Controller<K
 
     fn engage(&self, engagement: Engagement) -> BoxFuture<'static, Result<(), Error>> {
         runner::run(Arc::new(self.spec.clone()), engagement).boxed()
+    }
+
+    fn selects(&self, cluster: &Cluster) -> bool {
+        self.spec.clusters.selects(cluster)
     }
 
     fn needs_host(&self) -> bool {

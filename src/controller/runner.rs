@@ -40,7 +40,8 @@ pub(super) async fn run<K: Watched, S: Clone + Send + Sync + 'static>(
     spec: Arc<Spec<K, S>>,
     engagement: Engagement,
 ) -> Result<()> {
-    if !(spec.clusters)(engagement.cluster()) {
+    // Whoever engages it as a part of its own may not have asked.
+    if !spec.clusters.selects(engagement.cluster()) {
         engagement.cancelled().await;
         return Ok(());
     }

@@ -108,12 +108,14 @@ fn start<K: Watched>(
     watch: &Watch<K>,
     stop: CancellationToken,
 ) -> Running<K> {
+    // It outlives the part that asks first.
+    let engagement = engagement.of_all();
     let (commands, obeyed) = mailbox();
     let changes = Changes::new(watch.get_transform());
     let objects = changes.objects().clone();
     let work = task::run(engagement.clone(), watch.clone(), changes, obeyed);
-    let (cancelled, tracked) = (engagement.cancelled(), engagement.clone());
-    tokio::spawn(tracked.track(async move {
+    let cancelled = engagement.cancelled();
+    tokio::spawn(engagement.track(async move {
         tokio::select! {
             biased;
             () = cancelled => {}

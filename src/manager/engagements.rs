@@ -17,11 +17,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{AbortOnDrop, Parts, connection, died};
+use super::{AbortOnDrop, Parts, connection, died, part};
 use crate::{
     backoff::Backoff,
     cluster::{Cluster, ClusterName},
-    engage::{ClusterAware, Engagement, Surroundings},
+    engage::{Engagement, Surroundings},
     error::{Error, Report, Result, panic_message},
     guard::Guard,
     health::Health,
@@ -291,9 +291,11 @@ async fn engaged(
 ) -> bool {
     let name = engagement.name();
     tracing::info!(cluster = %name, peer = %common.peer, "synchronization start");
+    let limit = common.rules.drain_timeout;
     let mut parts = JoinSet::new();
     for part in common.parts.of(name) {
-        parts.spawn(supervise(part.clone(), engagement.clone()));
+        let (part, engagement) = (part.clone(), engagement.clone());
+        parts.spawn(part::supervise(part, engagement, shown.clone(), limit));
     }
     let mut worn_out = false;
     tokio::select! {
@@ -309,7 +311,6 @@ async fn engaged(
     }
     engagement.cancel();
     let drained = async { while parts.join_next().await.is_some() {} };
-    let limit = common.rules.drain_timeout;
     if tokio::time::timeout(limit, drained).await.is_err() {
         tracing::warn!(cluster = %name, "not drained within {limit:?}: dropping what still runs");
         engagement.end();
@@ -317,17 +318,12 @@ async fn engaged(
     }
     engagement.end();
     // The cluster is not given away while anything of it is alive, however long that takes.
-    while tokio::time::timeout(Duration::from_secs(30), engagement.dead())
-        .await
-        .is_err()
-    {
-        tracing::error!(cluster = %name, "work that was dropped still runs: a reconcile blocks its thread");
-    }
+    part::dead(engagement).await;
     tracing::info!(cluster = %name, peer = %common.peer, "synchronization stop");
     worn_out
 }
 
-/// Completes when the provider shows another fingerprint; other labels alone interrupt nothing.
+/// Completes when the provider shows another fingerprint; other labels alone are the matter of each part.
 async fn reconnect_needed(shown: &mut watch::Receiver<ClusterRef>, present: &ClusterRef) {
     if shown
         .wait_for(|newest| newest.fingerprint != present.fingerprint)
@@ -336,34 +332,5 @@ async fn reconnect_needed(shown: &mut watch::Receiver<ClusterRef>, present: &Clu
     {
         // The provider does not show it any more: the drain follows.
         std::future::pending::<()>().await;
-    }
-}
-
-/// Keeps one part engaged until the engagement is cancelled, whatever the part does.
-async fn supervise(part: Arc<dyn ClusterAware>, engagement: Engagement) {
-    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(60));
-    loop {
-        let (engaging, engagement_of_part) = (part.clone(), engagement.clone());
-        // A call that panics must not take the other parts along.
-        let tracked = engagement.clone();
-        let working = AssertUnwindSafe(async move { engaging.engage(engagement_of_part).await });
-        let ended = tracked.track(working.catch_unwind()).await;
-        let problem = match ended {
-            _ if engagement.is_cancelled() => return,
-            Ok(Err(error)) => Report(&error).to_string(),
-            Err(panic) => format!("it panicked: {}", panic_message(&*panic)),
-            Ok(Ok(())) => "it ended before it was cancelled".into(),
-        };
-        let pause = backoff.next();
-        tracing::warn!(
-            cluster = %engagement.name(),
-            part = part.name(),
-            retry_in = ?pause,
-            "a part of the program failed and is engaged again: {problem}"
-        );
-        tokio::select! {
-            () = engagement.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-        }
     }
 }

@@ -13,3 +13,5 @@ mod members;
 mod multi;
 mod namespace;
 mod real;
+mod scripted;
+mod selection;

@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     pin::pin,
+    sync::Arc,
     task::Poll,
     time::{Duration, Instant},
 };
@@ -10,10 +11,16 @@ use std::{
 use tokio::runtime::Handle;
 
 use super::Case;
-use crate::testing::conformance::{harness::Harness, report::Check};
+use crate::{
+    provider::{ClusterProvider, ClusterRef},
+    testing::conformance::{harness::Harness, report::Check},
+};
 
 /// So many times something is begun and dropped; fewer tasks than that may be left, for what the harness itself keeps.
-const TIMES: usize = 12;
+const TIMES: usize = 8;
+
+/// After how many polls an attempt to connect is dropped, at most.
+const AWAITS: usize = 8;
 
 /// How long a drop may take, in real time: it must not wait for anything.
 const DROP: Duration = Duration::from_secs(1);
@@ -47,25 +54,45 @@ pub(super) async fn connects<H: Harness>(case: &Case<'_, H>) -> Check {
     drop(stream);
     drop(case.reach(&provider, "zoo", &zoo).await?);
     let before = settled().await;
-    for polls in 0..TIMES {
-        let mut left = polls;
-        let mut connecting = pin!(provider.connect(&zoo));
-        let dropped = poll_fn(|context| {
-            if left == 0 || connecting.as_mut().poll(context).is_ready() {
-                return Poll::Ready(());
-            }
-            left -= 1;
-            Poll::Pending
-        });
-        if tokio::time::timeout(case.settings.patience, dropped)
-            .await
-            .is_err()
-        {
-            return Err(case.broken("connect(zoo) did not end"));
+    // Each await, as far as it is reached in so many polls.
+    for polls in 0..AWAITS {
+        for _ in 0..TIMES {
+            begin(case, &provider, &zoo, polls).await?;
         }
+        gone(
+            case,
+            before,
+            &format!("attempts to connect, polled {polls} times,"),
+        )
+        .await?;
     }
-    gone(case, before, "attempts to connect").await?;
     case.reach(&provider, "zoo", &zoo).await.map(drop)
+}
+
+/// Polls an attempt to connect so many times and drops it.
+async fn begin<H: Harness>(
+    case: &Case<'_, H>,
+    provider: &Arc<dyn ClusterProvider>,
+    cluster: &ClusterRef,
+    polls: usize,
+) -> Check {
+    let mut left = polls;
+    let mut connecting = pin!(provider.connect(cluster));
+    let dropped = poll_fn(|context| {
+        if left == 0 || connecting.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        left -= 1;
+        Poll::Pending
+    });
+    let limit = case.settings.patience;
+    let ended = tokio::time::timeout(limit, dropped).await;
+    ended.map_err(|_| {
+        case.broken(format!(
+            "connect({}) did not end within {limit:?}",
+            cluster.name
+        ))
+    })
 }
 
 /// The live tasks of this runtime, when those that end have ended.

@@ -1,1 +1,0 @@
-//! Every context of kubeconfig files is a cluster.

@@ -1,1 +1,0 @@
-//! Several providers as one.

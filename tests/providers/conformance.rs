@@ -1,1 +1,0 @@
-//! Every built-in provider keeps the contract of providers.
