@@ -141,3 +141,25 @@ impl Note {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_shows_in_the_pace() {
+    use tokio::time::sleep;
+    const STEP: Duration = Duration::from_millis(50);
+    let (notes, mut beats) = (Notes::default(), Vec::new());
+    for number in 1..=100 {
+        let at = Instant::now();
+        beats.push(Beat { number, at });
+        sleep(STEP / 10).await;
+        notes.push("a", "other", What::Reconciled(number));
+        // Nothing of 40 to 79, as if the cluster had been forgotten for 2 s.
+        if !(40..80).contains(&number) {
+            notes.push("a", "zoo", What::Reconciled(number));
+        }
+        sleep(STEP - STEP / 10).await;
+    }
+    let other = notes.pace("other", &beats);
+    assert_eq!((other.latency, other.gap), (STEP / 10, STEP));
+    let zoo = notes.pace("zoo", &beats);
+    assert_eq!((zoo.latency, zoo.gap), (40 * STEP + STEP / 10, 41 * STEP));
+}
