@@ -71,8 +71,9 @@ const READS: usize = 8;
 /// - A file that is broken, empty or half written keeps the clusters that it had; so does a context whose name, cluster,
 ///   user or certificate cannot be used, and the others of the file go on.
 /// - A file that was given and is not there, a folder that is not there or is none, and a pattern whose first folder is not
-///   there, are errors too, and keep what they had. Until each was there once, [`ClusterEvent::Synced`] waits for it. An
-///   empty folder, and a pattern that nothing matches, mean that there are no clusters.
+///   there, are errors too, and keep what they had. While one of them is missing, no listing is complete, and
+///   [`ClusterEvent::Synced`] waits for it. An empty folder, and a pattern that nothing matches, mean that there are no
+///   clusters.
 ///
 /// Clones share where the clusters were found, nothing else; each stream reads for itself.
 #[derive(Clone)]

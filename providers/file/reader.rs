@@ -25,6 +25,8 @@ pub(super) struct Reader {
     listed: Vec<Option<Vec<Arc<Path>>>>,
     contents: HashMap<Arc<Path>, Content>,
     folders: Folders,
+    /// Whether the newest look could list all sources.
+    complete: bool,
 }
 
 /// What the sources say together.
@@ -33,7 +35,7 @@ pub(super) struct Reading {
     pub(super) clusters: Vec<ClusterRef>,
     pub(super) places: Places,
     pub(super) problems: Vec<Problem>,
-    /// Whether each source could be listed, now or before.
+    /// Whether each source could be listed; what could not is shown as it was before.
     pub(super) complete: bool,
 }
 
@@ -58,6 +60,7 @@ impl Reader {
             settings,
             contents: HashMap::new(),
             folders: Folders::new(notice),
+            complete: false,
         }
     }
 
@@ -104,6 +107,7 @@ impl Reader {
                 Err(problem) => problems.push(problem),
             }
         }
+        self.complete = problems.is_empty();
         let listed = self.listed.iter().flatten().flatten();
         let listed: HashSet<_> = listed.collect();
         self.contents.retain(|file, _| listed.contains(file));
@@ -140,7 +144,7 @@ impl Reader {
     fn collect(&self, problems: Vec<Problem>) -> Reading {
         let mut reading = Reading {
             problems,
-            complete: self.listed.iter().all(Option::is_some),
+            complete: self.complete,
             ..Reading::default()
         };
         let mut seen = HashSet::new();

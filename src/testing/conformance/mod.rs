@@ -21,13 +21,15 @@
 //!         Ok(self.provider.clone())
 //!     }
 //!     async fn create(&self, key: &str) -> Result<(), BoxError> {
-//!         Ok(self.provider.add(Cluster::new(key.parse()?, self.client.clone())))
+//!         self.provider.add(Cluster::new(key.parse()?, self.client.clone()));
+//!         Ok(())
 //!     }
 //!     async fn rotate(&self, key: &str) -> Result<(), BoxError> {
 //!         self.create(key).await
 //!     }
 //!     async fn delete(&self, key: &str) -> Result<(), BoxError> {
-//!         Ok(self.provider.remove(&key.parse()?))
+//!         self.provider.remove(&key.parse()?);
+//!         Ok(())
 //!     }
 //! }
 //!

@@ -1,8 +1,13 @@
 //! Every built-in provider keeps the contract of providers, and the suite that says so finds those that do not.
 //!
-//! The harnesses take clients, so that tests of real API servers can use them as well.
+//! The harnesses take clients and [`Members`](members::Members), so that tests of real API servers can use them as well.
 
+mod adapted;
+mod file;
 mod fixed;
+mod kubeconfig;
+mod members;
+mod multi;
 mod mutants;
 mod namespace;
 mod sound;
