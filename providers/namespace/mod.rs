@@ -1,10 +1,20 @@
 //! Every Namespace of one cluster is a cluster of its own.
 
-mod body;
+mod answer;
 mod client;
+mod lines;
+mod media;
 mod path;
+mod query;
+mod rename;
+mod scan;
+mod select;
+mod shared;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use multicluster::{
@@ -14,6 +24,8 @@ use multicluster::{
     kube::{Api, Client, Config, Resource, ResourceExt, runtime::watcher},
 };
 
+use shared::Sharing;
+
 const NAME: &str = "namespace";
 
 /// Every Namespace of one cluster is a cluster, whose only namespace is `default`.
@@ -21,6 +33,18 @@ const NAME: &str = "namespace";
 /// For demos and tests of fleets, and for tenants that share a cluster. A reconciler sees an object of the Namespace
 /// `zoo` as one of the cluster `zoo` in the namespace `default`; requests that would leave the Namespace, and those for
 /// kinds without namespaces, are answered with 404. A Namespace that is being deleted leaves the fleet.
+///
+/// # Names
+/// In requests and answers `default` and the Namespace's real name are exchanged where an object says its namespace, the
+/// subjects of Events and field selectors included. Other places are left alone, such as messages, annotations that hold
+/// JSON, and the subjects of RoleBindings. Owner references name no namespace at all: an owner is looked for where the
+/// object is, so they cannot point outside. Everything is JSON on the way: YAML is converted, Protobuf refused.
+///
+/// # Cost
+/// Clients of one provider and its clones share their work: one watch of all namespaces serves those of each kind and
+/// selection, and lists that are asked for at the same time are answered by a few lists of all namespaces. That takes the
+/// right to list and watch the kind everywhere (a ClusterRole); where the server refuses it, each Namespace is asked for by
+/// itself, and Roles in the Namespaces are enough. A client that does not read its watch for long finds it ended.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,6 +60,8 @@ pub struct NamespaceProvider {
     client: Client,
     labels: Option<String>,
     ignored: Arc<BTreeSet<String>>,
+    /// What connected clusters share, while there are some.
+    sharing: Arc<Mutex<Weak<Sharing>>>,
 }
 
 // === impl NamespaceProvider ===
@@ -48,6 +74,7 @@ impl NamespaceProvider {
             client,
             labels: None,
             ignored: Arc::default(),
+            sharing: Arc::default(),
         }
     }
 
@@ -63,6 +90,15 @@ impl NamespaceProvider {
     pub fn ignore(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Arc::make_mut(&mut self.ignored).extend(names.into_iter().map(Into::into));
         self
+    }
+
+    fn sharing(&self) -> Arc<Sharing> {
+        let mut sharing = self.sharing.lock().unwrap_or_else(PoisonError::into_inner);
+        sharing.upgrade().unwrap_or_else(|| {
+            let fresh = Sharing::new(self.client.clone());
+            *sharing = Arc::downgrade(&fresh);
+            fresh
+        })
     }
 }
 
@@ -94,13 +130,14 @@ impl ClusterProvider for NamespaceProvider {
     }
 
     fn connect(&self, cluster: &ClusterRef) -> BoxFuture<'static, Result<Cluster, Error>> {
-        let (client, name) = (self.client.clone(), cluster.name.clone());
+        let (provider, name) = (self.clone(), cluster.name.clone());
         async move {
+            let client = provider.client.clone();
             let namespaces = Api::<Namespace>::all(client.clone());
             let namespace = namespaces.get(name.as_str()).await.map_err(|error| {
                 Error::provider(NAME, format!("get the Namespace {name}"), error)
             })?;
-            let scoped = client::scoped(client, &namespace.name_any());
+            let scoped = client::scoped(client, &namespace.name_any(), provider.sharing());
             Ok(Cluster::new(name, scoped))
         }
         .boxed()

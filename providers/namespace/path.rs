@@ -3,15 +3,40 @@
 /// The namespace that users see.
 pub(super) const VISIBLE: &str = "default";
 
+/// Parts of objects that carry bytes of a program and not objects.
+const RAW: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
+
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// To the server as it is: discovery and the like.
     Unchanged,
-    /// To another path.
-    To(String),
+    /// Into the Namespace.
+    To(Target),
     /// Nowhere: there is no such thing in this cluster.
-    NotFound,
+    NotFound(Missing),
+}
+
+/// A place in the Namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// The path on the server.
+    pub(super) path: String,
+    /// The plural of the kind.
+    pub(super) resource: String,
+    /// Whether this is about bytes of a program: they are not looked at.
+    pub(super) raw: bool,
+    /// For a whole collection, the path of that of all Namespaces.
+    pub(super) everywhere: Option<String>,
+}
+
+/// What is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The path.
+    Path,
+    /// An object of a kind, by its name.
+    Object(String, String),
 }
 
 /// Maps the path of a request into `namespace`.
@@ -20,7 +45,7 @@ pub(super) enum Route {
 /// list of the one; for a kind without namespaces that path does not exist, so the server itself answers 404.
 pub(super) fn route(reads: bool, path: &str, namespace: &str) -> Route {
     let Some(segments) = segments(path) else {
-        return Route::NotFound;
+        return Route::NotFound(Missing::Path);
     };
     let (group, rest) = match segments.as_slice() {
         ["version" | "livez" | "readyz" | "healthz" | "openapi", ..]
@@ -34,18 +59,33 @@ pub(super) fn route(reads: bool, path: &str, namespace: &str) -> Route {
         }
         ["api", version, rest @ ..] => (format!("/api/{version}"), rest),
         ["apis", group, version, rest @ ..] => (format!("/apis/{group}/{version}"), rest),
-        _ => return Route::NotFound,
+        _ => return Route::NotFound(Missing::Path),
+    };
+    let missing = |resource: &str, name: &str| {
+        Route::NotFound(Missing::Object(resource.to_owned(), name.to_owned()))
     };
     match rest {
         // These are parts of the Namespace object.
-        ["namespaces", VISIBLE, "status" | "finalize"] => Route::NotFound,
-        ["namespaces", VISIBLE, resource @ ..] if !resource.is_empty() => Route::To(format!(
-            "{group}/namespaces/{namespace}/{}",
-            resource.join("/")
-        )),
-        ["namespaces" | "watch", ..] => Route::NotFound,
-        [resource] if reads => Route::To(format!("{group}/namespaces/{namespace}/{resource}")),
-        _ => Route::NotFound,
+        ["namespaces", VISIBLE, "status" | "finalize"] => missing("namespaces", VISIBLE),
+        ["namespaces", VISIBLE, resource @ ..] if !resource.is_empty() => {
+            Route::To(target(&group, resource, namespace))
+        }
+        ["namespaces", name] | ["namespaces", name, _] => missing("namespaces", name),
+        ["namespaces", _, resource, name, ..] => missing(resource, name),
+        ["namespaces" | "watch", ..] => Route::NotFound(Missing::Path),
+        [_] if reads => Route::To(target(&group, rest, namespace)),
+        _ => Route::NotFound(Missing::Path),
+    }
+}
+
+fn target(group: &str, resource: &[&str], namespace: &str) -> Target {
+    let (plural, rest) = resource.split_first().unwrap_or((&"", &[]));
+    let part = rest.get(1);
+    Target {
+        path: format!("{group}/namespaces/{namespace}/{}", resource.join("/")),
+        resource: (*plural).to_owned(),
+        raw: part.is_some_and(|part| RAW.contains(part)),
+        everywhere: rest.is_empty().then(|| format!("{group}/{plural}")),
     }
 }
 
@@ -54,7 +94,8 @@ fn segments(path: &str) -> Option<Vec<&str>> {
     let parts: Vec<_> = path.strip_prefix('/')?.split('/').collect();
     let fine = |part: &&str| {
         let lower = part.to_ascii_lowercase();
-        !matches!(*part, "" | "." | "..") && !lower.contains("%2f") && !lower.contains("%2e")
+        let hidden = ["%2f", "%2e", "%5c", "%25", "\\"];
+        !matches!(*part, "" | "." | "..") && !hidden.iter().any(|hidden| lower.contains(hidden))
     };
     parts.iter().all(fine).then_some(parts)
 }
@@ -63,8 +104,11 @@ fn segments(path: &str) -> Option<Vec<&str>> {
 mod tests {
     use super::*;
 
-    fn to(path: &str) -> Route {
-        Route::To(path.into())
+    fn to(route: Route) -> Option<String> {
+        match route {
+            Route::To(target) => Some(target.path),
+            _ => None,
+        }
     }
 
     #[test]
@@ -83,18 +127,36 @@ mod tests {
                 "/apis/apps/v1/namespaces/zoo/deployments/a",
             ),
         ] {
-            assert_eq!(route(true, path, "zoo"), to(there));
-            assert_eq!(route(false, path, "zoo"), to(there));
+            for reads in [true, false] {
+                assert_eq!(to(route(reads, path, "zoo")).as_deref(), Some(there));
+            }
         }
     }
 
     #[test]
     fn all_namespaces_are_the_one() {
-        assert_eq!(
-            route(true, "/api/v1/configmaps", "zoo"),
-            to("/api/v1/namespaces/zoo/configmaps")
-        );
-        assert_eq!(route(false, "/api/v1/configmaps", "zoo"), Route::NotFound);
+        let Route::To(target) = route(true, "/api/v1/configmaps", "zoo") else {
+            panic!("no target")
+        };
+        assert_eq!(target.path, "/api/v1/namespaces/zoo/configmaps");
+        assert_eq!(target.everywhere.as_deref(), Some("/api/v1/configmaps"));
+        assert_eq!(to(route(false, "/api/v1/configmaps", "zoo")), None);
+    }
+
+    #[test]
+    fn bytes_of_programs_are_told_from_objects() {
+        for (path, raw) in [
+            ("/api/v1/namespaces/default/pods/a/log", true),
+            ("/api/v1/namespaces/default/services/a/proxy/x/y", true),
+            ("/api/v1/namespaces/default/pods/a/exec", true),
+            ("/api/v1/namespaces/default/pods/a/status", false),
+            ("/api/v1/namespaces/default/pods/log", false),
+        ] {
+            let Route::To(target) = route(true, path, "zoo") else {
+                panic!("{path}")
+            };
+            assert_eq!((target.raw, target.everywhere), (raw, None), "{path}");
+        }
     }
 
     #[test]
@@ -109,7 +171,7 @@ mod tests {
             "/openapi/v3",
         ] {
             assert_eq!(route(true, path, "zoo"), Route::Unchanged);
-            assert_eq!(route(false, path, "zoo"), Route::NotFound);
+            assert!(matches!(route(false, path, "zoo"), Route::NotFound(_)));
         }
     }
 
@@ -118,19 +180,43 @@ mod tests {
         for path in [
             "/api/v1/namespaces",
             "/api/v1/namespaces/default",
+            "/api/v1/namespaces/default/status",
             "/api/v1/namespaces/default/finalize",
             "/api/v1/namespaces/zoo/configmaps",
             "/api/v1/namespaces/kube-system/secrets/a",
             "/api/v1/namespaces/default/../kube-system/secrets",
             "/api/v1/namespaces/default/%2e%2e/kube-system/secrets",
+            "/api/v1/namespaces/default/%252e%252e/kube-system/secrets",
             "/api/v1/namespaces/default/configmaps/..%2F..%2Fkube-system",
+            "/api/v1/namespaces/default/configmaps/..%5C..%5Ckube-system",
+            "/api/v1/namespaces/default/services/a/proxy/../../../kube-system/secrets",
+            "/api/v1/n%61mespaces/kube-system/secrets",
             "/api/v1/watch/configmaps",
+            "/api/v1/watch/namespaces/kube-system/configmaps",
             "/api/v1/nodes/a",
+            "/api/v1/nodes/a/proxy/pods",
             "/api/v1//secrets",
             "/logs",
+            "/metrics",
             "",
         ] {
-            assert_eq!(route(true, path, "zoo"), Route::NotFound, "{path}");
+            for reads in [true, false] {
+                let there = route(reads, path, "zoo");
+                assert!(matches!(there, Route::NotFound(_)), "{path}");
+            }
         }
+    }
+
+    #[test]
+    fn what_is_missing_has_a_name() {
+        let missing = |path| match route(true, path, "zoo") {
+            Route::NotFound(Missing::Object(resource, name)) => format!("{resource} {name}"),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(missing("/api/v1/namespaces/jungle/pods/a"), "pods a");
+        assert_eq!(
+            missing("/api/v1/namespaces/jungle/pods"),
+            "namespaces jungle"
+        );
     }
 }

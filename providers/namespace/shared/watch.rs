@@ -1,0 +1,424 @@
+//! One watch over all Namespaces, from which those in one are served.
+//!
+//! # Flow
+//! 1. [`SharedWatch::start`] decides for a reader: it is served, it must list again, or the watch must be begun first.
+//! 2. [`follow`] reads the watch into the [`Ring`] and wakes the readers of the Namespaces that have news. Readers take
+//!    from the ring what they have not seen, at their own pace.
+//! 3. When the watch ends, by its time-out or by a broken connection, it is taken up where it was, and no reader notices.
+//!    When that fails, readers are told, and what was retained stays for those that come back soon.
+//! 4. A while after the last reader has left, the watch ends.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http_body_util::BodyExt;
+use multicluster::kube::{Client, client::Body};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{
+    super::lines::{Line, Lines},
+    Failure, Kind, Reader, Sharing, lock,
+    ring::Ring,
+    upstream,
+};
+
+/// How long the watch goes on without readers.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// How long retained lines are of use after the watch has failed, and the version of a list as a place to begin.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// How much longer than it was asked to may a watch last: one that goes on is dead.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How many times in a row the watch may end at once.
+const FRUITLESS: u32 = 5;
+
+/// The watch over all Namespaces of one kind and selection.
+pub(super) struct SharedWatch {
+    state: Mutex<State>,
+    /// Counts the attempts to begin.
+    attempts: watch::Sender<u64>,
+    reader_left: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    ring: Ring,
+    /// Since when the ring waits for the watch to be taken up again.
+    interrupted: Option<Instant>,
+    /// The newest bookmark, and how far it says that everything was shown.
+    bookmark: Option<(u64, Bytes)>,
+    readers: HashMap<Arc<str>, Vec<(u64, Arc<Notify>)>>,
+    /// Counts readers.
+    last_reader: u64,
+    /// Counts failures.
+    epoch: u64,
+    end: Option<End>,
+    failed_attempt: Option<(u64, Failure)>,
+    /// The oldest version of a list that was answered lately, and since when: its reader is about to watch.
+    listed: Option<(u64, Instant)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Idle,
+    Connecting,
+    Open,
+}
+
+/// How the watch ended for its readers.
+#[derive(Clone, Debug)]
+pub(super) enum End {
+    /// With a last line.
+    Line(Bytes),
+    Failed(Failure),
+}
+
+/// What one who wants to watch is told.
+enum Start {
+    Ready(Reader),
+    /// Not everything after its version is there; the oldest that is.
+    Expired(u64),
+    /// The watch has to be begun.
+    Begin,
+    /// The watch is being begun.
+    Wait,
+}
+
+/// The end of waiting for a watch.
+pub(in super::super) enum Opened {
+    Reader(Reader),
+    Expired(u64),
+    Failed(Failure),
+}
+
+/// What a reader finds.
+pub(super) enum Found {
+    Lines(Vec<(u64, Bytes)>),
+    Bookmark(u64, Bytes),
+    Nothing,
+    End(Option<End>),
+}
+
+/// How one connection of the watch ended.
+enum Outcome {
+    /// It is taken up again; whether it was of any use.
+    Resume(bool),
+    /// Nobody reads any more, or everybody was told of an end.
+    Over,
+}
+
+// === impl SharedWatch ===
+
+impl Default for SharedWatch {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            attempts: watch::Sender::new(0),
+            reader_left: Notify::new(),
+        }
+    }
+}
+
+impl SharedWatch {
+    /// A list of this version was answered; the one who asked is about to watch from there.
+    pub(super) fn listed(&self, version: u64) {
+        let mut state = self.state();
+        let now = Instant::now();
+        match &mut state.listed {
+            Some((oldest, since)) if since.elapsed() < FRESH => *oldest = (*oldest).min(version),
+            listed => *listed = Some((version, now)),
+        }
+    }
+
+    /// What `reader` finds that it has not seen up to `version`.
+    pub(super) fn look(&self, namespace: &str, epoch: u64, version: u64, limit: usize) -> Found {
+        let state = self.state();
+        if state.epoch != epoch {
+            let told = state.epoch == epoch + 1;
+            return Found::End(state.end.clone().filter(|_| told));
+        }
+        let Some(lines) = state.ring.after(namespace, version, limit) else {
+            return Found::End(None);
+        };
+        match &state.bookmark {
+            _ if !lines.is_empty() => Found::Lines(lines),
+            Some((until, line)) if *until > version => Found::Bookmark(*until, line.clone()),
+            _ => Found::Nothing,
+        }
+    }
+
+    /// A reader does not read any more.
+    pub(super) fn leave(&self, namespace: &str, id: u64) {
+        let mut state = self.state();
+        if let Some(readers) = state.readers.get_mut(namespace) {
+            readers.retain(|(other, _)| *other != id);
+            if readers.is_empty() {
+                state.readers.remove(namespace);
+            }
+        }
+        drop(state);
+        self.reader_left.notify_one();
+    }
+
+    /// The watch has begun.
+    fn connected(&self) {
+        let mut state = self.state();
+        state.phase = Phase::Open;
+        state.interrupted = None;
+        drop(state);
+        self.attempts.send_modify(|attempts| *attempts += 1);
+    }
+
+    /// The watch could not begin, or go on: readers are told.
+    fn failed(&self, failure: Failure) {
+        let attempt = *self.attempts.borrow() + 1;
+        let mut state = self.state();
+        state.failed_attempt = Some((attempt, failure.clone()));
+        state.interrupted = Some(Instant::now());
+        state.end(End::Failed(failure));
+        drop(state);
+        self.attempts.send_modify(|attempts| *attempts += 1);
+    }
+
+    /// Takes lines; says whether they end the watch.
+    fn take(&self, lines: Vec<(Line, Bytes)>) -> bool {
+        let mut state = self.state();
+        for (line, text) in lines {
+            match line {
+                Line::Change { namespace, version } => {
+                    state.ring.push(&namespace, version, text);
+                    if let Some(readers) = state.readers.get(namespace.as_str()) {
+                        readers.iter().for_each(|(_, reader)| reader.notify_one());
+                    }
+                }
+                Line::Bookmark(version) => {
+                    state.ring.advance(version);
+                    state.bookmark = Some((version, text));
+                    state.wake();
+                }
+                Line::Error(code) => {
+                    state.interrupted = (code != 410).then(Instant::now);
+                    state.end(End::Line(text));
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Ends the watch when nobody reads.
+    fn end_unused(&self) -> bool {
+        let mut state = self.state();
+        let unused = state.readers.is_empty();
+        if unused {
+            state.phase = Phase::Idle;
+            state.epoch += 1;
+            state.ring = Ring::default();
+            state.bookmark = None;
+        }
+        unused
+    }
+
+    /// Completes when nobody has been reading for a while.
+    async fn unused(&self) {
+        loop {
+            if self.state().readers.is_empty() {
+                sleep(LINGER).await;
+                if self.state().readers.is_empty() {
+                    return;
+                }
+            }
+            self.reader_left.notified().await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// Ends the watch for all readers.
+    fn end(&mut self, end: End) {
+        self.phase = Phase::Idle;
+        self.epoch += 1;
+        self.end = Some(end);
+        self.bookmark = None;
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let readers = self.readers.values().flatten();
+        readers.for_each(|(_, reader)| reader.notify_one());
+    }
+
+    /// Where the watch is to begin for a reader in `namespace` that is at `version`.
+    fn begin(&mut self, namespace: &str, version: u64) {
+        let fresh = |since: &Instant| since.elapsed() < FRESH;
+        let goes_on = self.interrupted.as_ref().is_some_and(fresh);
+        if !goes_on || !self.ring.covers(namespace, version) {
+            let listed = self.listed.filter(|(_, since)| fresh(since));
+            let oldest = listed.map_or(version, |(listed, _)| listed.min(version));
+            self.ring.restart(oldest);
+        }
+        self.listed = None;
+        self.phase = Phase::Connecting;
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// Watches `namespace` from `version` on.
+    pub(in super::super) async fn open(
+        self: &Arc<Self>,
+        sharing: &Arc<Sharing>,
+        namespace: &Arc<str>,
+        version: u64,
+    ) -> Opened {
+        loop {
+            let mut attempts = self.watch.attempts.subscribe();
+            let before = *attempts.borrow_and_update();
+            match self.start(sharing, namespace, version) {
+                Start::Ready(reader) => return Opened::Reader(reader),
+                Start::Expired(oldest) => return Opened::Expired(oldest),
+                Start::Begin => sharing.spawn(follow(self.clone(), sharing.base.clone())),
+                Start::Wait => {}
+            }
+            // The sender lives as long as the kind.
+            let _ = attempts.changed().await;
+            if let Some((attempt, failure)) = &self.watch.state().failed_attempt
+                && *attempt > before
+            {
+                return Opened::Failed(failure.clone());
+            }
+        }
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        sharing: &Arc<Sharing>,
+        namespace: &Arc<str>,
+        version: u64,
+    ) -> Start {
+        let mut state = self.watch.state();
+        match state.phase {
+            Phase::Connecting => Start::Wait,
+            Phase::Idle => {
+                state.begin(namespace, version);
+                Start::Begin
+            }
+            Phase::Open if state.ring.covers(namespace, version) => {
+                state.last_reader += 1;
+                let (id, news) = (state.last_reader, Arc::new(Notify::new()));
+                let readers = state.readers.entry(namespace.clone()).or_default();
+                readers.push((id, news.clone()));
+                Start::Ready(Reader {
+                    kind: self.clone(),
+                    _sharing: sharing.clone(),
+                    namespace: namespace.clone(),
+                    id,
+                    epoch: state.epoch,
+                    version,
+                    news,
+                })
+            }
+            Phase::Open => Start::Expired(state.ring.oldest(namespace)),
+        }
+    }
+}
+
+/// Keeps the watch going until it fails or nobody needs it.
+async fn follow(kind: Arc<Kind>, base: Client) {
+    let shared = &kind.watch;
+    let mut fruitless = 0;
+    loop {
+        // Short, since one that is silently dead is noticed only when it should have ended; and not always the same.
+        let seconds = fastrand::u64(90..120);
+        let version = shared.state().ring.newest();
+        let mut query = kind.selectors();
+        query.set("watch", "true");
+        query.set("allowWatchBookmarks", "true");
+        query.set("timeoutSeconds", seconds.to_string());
+        query.set("resourceVersion", version.to_string());
+        let body = match upstream::get(&base, &kind, &query).await {
+            Ok(body) => body,
+            Err(failure) => {
+                if failure.is_lasting() {
+                    kind.refuse();
+                }
+                return shared.failed(failure);
+            }
+        };
+        shared.connected();
+        let end = Instant::now() + Duration::from_secs(seconds) + GRACE;
+        match read(shared, body, end).await {
+            Outcome::Over => return,
+            Outcome::Resume(true) => fruitless = 0,
+            Outcome::Resume(false) if fruitless == FRUITLESS => {
+                let error = "the watch over all namespaces ends at once";
+                return shared.failed(Failure::Unanswered(error.into()));
+            }
+            Outcome::Resume(false) => {
+                fruitless += 1;
+                sleep(Duration::from_millis(50 << fruitless)).await;
+            }
+        }
+    }
+}
+
+/// Reads one connection of the watch.
+async fn read(shared: &SharedWatch, body: Body, end: Instant) -> Outcome {
+    let begun = Instant::now();
+    let mut useful = false;
+    let mut chunks = body.into_data_stream();
+    let mut lines = Lines::default();
+    let mut unused = std::pin::pin!(shared.unused());
+    loop {
+        let chunk = tokio::select! {
+            chunk = chunks.next() => chunk,
+            () = sleep_until(end) => None,
+            () = &mut unused => {
+                if shared.end_unused() {
+                    return Outcome::Over;
+                }
+                unused.set(shared.unused());
+                continue;
+            }
+        };
+        let Some(Ok(chunk)) = chunk else {
+            let useful = useful || begun.elapsed() >= Duration::from_secs(1);
+            return Outcome::Resume(useful);
+        };
+        lines.push(&chunk);
+        let mut taken = Vec::new();
+        while let Some(text) = lines.next() {
+            let Some(line) = Line::read(&text) else {
+                shared.take(taken);
+                let error = "a line of the watch over all namespaces makes no sense";
+                shared.failed(Failure::Unanswered(error.into()));
+                return Outcome::Over;
+            };
+            // A copy of its own size: the chunk is larger.
+            taken.push((line, Bytes::copy_from_slice(&text)));
+        }
+        useful |= !taken.is_empty();
+        if shared.take(taken) {
+            return Outcome::Over;
+        }
+    }
+}
