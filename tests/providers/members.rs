@@ -11,7 +11,7 @@
 //! | `rotated` | its Secret gets a new token, and the old one is revoked | it is connected to anew, once, and its work goes on under the new one |
 //! | `revoked` | its token is revoked | it is reported with the reason; a new token heals it within 2 s |
 //! | `killed` | its API server is killed, and started again | it is unreachable within 25 s, and worked on 6 s after it is ready |
-//! | `suspended` | its API server takes connections and does not answer | it is unreachable within 90 s, and worked on 6 s after it answers |
+//! | `suspended` | its API server takes connections and does not answer | it is unreachable within 65 s, and worked on 6 s after it answers |
 //! | `deleted` | its Secret is deleted | its work ends within 2 s, and its Lease is gone within 15 s |
 //!
 //! All the while the replica of that member works on another one too, and every change of the others is reconciled within
@@ -117,7 +117,7 @@ async fn suspended() {
     let start = Instant::now();
     fleet.member(victim).suspend();
     let reason = fleet
-        .becomes(victim, Unreachable, &["no answer"], 90 * SECOND)
+        .becomes(victim, Unreachable, &["no answer"], 65 * SECOND)
         .await;
     let seen = start.elapsed();
     measured(format_args!(
