@@ -45,11 +45,9 @@ async fn labelled_secrets_of_one_namespace_are_clusters() {
     let mut unlabelled = secret("south", &text);
     unlabelled.metadata.labels = Some([(LABEL.to_owned(), "false".to_owned())].into());
     write(&hub.client(), unlabelled).await;
-    let elsewhere = Api::<Secret>::namespaced(hub.client(), "default");
-    elsewhere
-        .create(&Default::default(), &secret("west", &text))
-        .await
-        .unwrap();
+    let mut west = secret("west", &text);
+    west.metadata.namespace = Some("default".to_owned());
+    hub.load([west]).unwrap();
 
     let mut events = KubeconfigProvider::new(hub.client(), FLEET).clusters();
     let first = news(&mut events).await;
@@ -121,8 +119,10 @@ async fn labelled_secrets_of_one_namespace_are_clusters() {
 async fn a_secret_that_holds_no_kubeconfig_is_a_cluster_that_cannot_be_connected_to() {
     let hub = hub();
     let mut empty = secret("empty", "");
+    empty.string_data = None;
     empty.data = Some([("kubeconfig".to_owned(), ByteString::default())].into());
     let mut other = secret("other", "");
+    other.string_data = None;
     other.data = Some(BTreeMap::from([(
         "value".to_owned(),
         ByteString::default(),

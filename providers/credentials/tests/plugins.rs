@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use kube_sandbox::{Fault, Faults, Rule, Sandbox};
-use multicluster::{Report, kube::Config};
+use multicluster::kube::Config;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{
     super::{Allowed, access::Access, connect, parse, plugin},
+    Report,
     fixture::{MARK, kubeconfig},
     refusal,
 };

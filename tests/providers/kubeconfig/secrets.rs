@@ -36,6 +36,7 @@ pub(super) fn kubeconfig(server: &str, token: &str) -> String {
 pub(super) fn secret(name: &str, kubeconfig: &str) -> Secret {
     let mut secret = Secret::default();
     secret.metadata.name = Some(name.to_owned());
+    secret.metadata.namespace = Some(FLEET.to_owned());
     secret.metadata.labels = Some([(LABEL.to_owned(), "true".to_owned())].into());
     secret.string_data = Some([("kubeconfig".to_owned(), kubeconfig.to_owned())].into());
     secret

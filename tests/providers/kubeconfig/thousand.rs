@@ -163,6 +163,8 @@ async fn ten_broken_secrets_of_a_thousand_are_named_and_disturb_nobody() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
+    // With a single dispatcher, what tests on other threads log first would stay switched off here too.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _guard = tracing::subscriber::set_default(subscriber);
 
     let hub = hub();
