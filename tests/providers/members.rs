@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | `rotated` | its Secret gets a new token, and the old one is revoked | it is connected to anew, once, and its work goes on under the new one |
 //! | `revoked` | its token is revoked | it is reported with the reason; a new token heals it within 2 s |
+//! | `scripted` | `manifests/kubeconfig-secret.sh` makes its Secret, and does so again with `--revoke` | as `rotated`; the account may do what was asked for, and no more |
 //! | `killed` | its API server is killed, and started again | it is unreachable within 25 s, and worked on 6 s after it is ready |
 //! | `suspended` | its API server takes connections and does not answer | it is unreachable within 65 s, and worked on 6 s after it answers |
 //! | `deleted` | its Secret is deleted | its work ends within 2 s, and its Lease is gone within 15 s |
@@ -23,14 +24,18 @@ mod hub;
 mod member;
 mod notes;
 mod replicas;
+mod script;
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Api;
 use multicluster::HealthState::{Healthy, Unreachable};
 use tokio::time::Instant;
 
 use crate::fleet::eventually::eventually;
 use fleet::{Fleet, measured};
+use member::refused;
 use notes::What;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -81,6 +86,39 @@ async fn revoked() {
         "revoked: reconciled {healed:.1?} after a new token was stored"
     ));
     assert!(healed <= 2 * SECOND, "{healed:?}");
+    fleet.becomes(victim, Healthy, &[], SECOND).await;
+    fleet.others_never_paused(victim, start).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs KUBEBUILDER_ASSETS, see tests/assets/README.md"]
+async fn scripted() {
+    let fleet = Fleet::start().await;
+    let victim = fleet.victim();
+    let start = Instant::now();
+    let first = fleet.run_script(victim, &[]).await;
+    let stored = Instant::now();
+    fleet.noted(victim, What::Engaged, start).await;
+    fleet.works(victim, stored, 10 * SECOND).await;
+
+    let maps: Api<ConfigMap> = Api::default_namespaced(first.clone());
+    assert!(maps.list(&Default::default()).await.is_ok());
+    let created = maps
+        .create(&Default::default(), &ConfigMap::default())
+        .await;
+    let secrets: Api<Secret> = Api::default_namespaced(first.clone());
+    let listed = secrets.list(&Default::default()).await;
+    for error in [created.err(), listed.err()] {
+        let is_forbidden = matches!(&error, Some(kube::Error::Api(status)) if status.code == 403);
+        assert!(is_forbidden, "{error:?}");
+    }
+
+    let again = Instant::now();
+    fleet.run_script(victim, &["--revoke"]).await;
+    let stored = Instant::now();
+    refused(&first).await;
+    fleet.noted(victim, What::Engaged, again).await;
+    fleet.works(victim, stored, 10 * SECOND).await;
     fleet.becomes(victim, Healthy, &[], SECOND).await;
     fleet.others_never_paused(victim, start).await;
 }

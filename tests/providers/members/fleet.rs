@@ -2,15 +2,16 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+use kube::Client;
 use multicluster::{ClusterHealth, HealthState, testing::Running};
 use tokio::time::Instant;
 
 use super::{
     beats::Beats,
-    hub::Hub,
+    hub::{Hub, NAMESPACE},
     member::{Credentials, Member},
     notes::{Notes, What},
-    replicas,
+    replicas, script,
 };
 use crate::fleet::eventually::eventually;
 
@@ -107,6 +108,15 @@ impl Fleet {
     pub(crate) async fn revoke(&self, name: &str) {
         let member = &self.members[name];
         member.revoke(&self.credentials[name]).await;
+    }
+
+    /// Makes the Secret of a member as a person does, with further arguments; returns a client with what is in it.
+    pub(crate) async fn run_script(&self, name: &str, more: &[&str]) -> Client {
+        let server = &self.hub.server;
+        let member = self.members[name].admin_kubeconfig(server.folder.path());
+        let hub = server.admin_kubeconfig();
+        script::run(&member, &hub, NAMESPACE, name, more).await;
+        self.hub.client_of(name).await
     }
 
     /// The replica that works on a member.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use data_encoding::BASE64;
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Secret};
 use kube::{
-    Api, Config, ResourceExt,
+    Api, Client, Config, ResourceExt,
     api::{ListParams, Patch, PatchParams},
+    config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::json;
 
@@ -59,6 +60,18 @@ impl Hub {
         let (params, secret) = (PatchParams::apply("tests").force(), Patch::Apply(secret));
         let stored = self.secrets().patch(member, &params, &secret).await;
         stored.expect("store a Secret");
+    }
+
+    /// A client of a member, by its Secret.
+    pub(crate) async fn client_of(&self, member: &str) -> Client {
+        let secret = self.secrets().get(member).await.expect("get a Secret");
+        let data = secret.data.unwrap_or_default();
+        let kubeconfig = data.get("kubeconfig").expect("it has a kubeconfig");
+        let kubeconfig = String::from_utf8_lossy(&kubeconfig.0);
+        let kubeconfig = Kubeconfig::from_yaml(&kubeconfig).expect("a kubeconfig");
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+        Client::try_from(config.expect("a usable kubeconfig")).expect("a client")
     }
 
     /// Deletes the Secret of a member.

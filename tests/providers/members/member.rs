@@ -1,6 +1,10 @@
 //! A member cluster: a kube-apiserver with certificates, users and objects of its own.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
@@ -62,6 +66,15 @@ impl Member {
         members
     }
 
+    /// A file for `kubectl`, with all rights.
+    pub(crate) fn admin_kubeconfig(&self, folder: &Path) -> PathBuf {
+        let port = self.plane.url.rsplit(':').next().unwrap_or_default();
+        let path = folder.join(format!("member-{port}.kubeconfig"));
+        let kubeconfig = kubeconfig(&self.plane.url, Some(&self.plane.ca), &ADMIN.token());
+        fs::write(&path, kubeconfig.to_string()).expect("the folder takes files");
+        path
+    }
+
     /// New credentials beside those that there are.
     pub(crate) async fn issue(&self, name: &str) -> Credentials {
         let secret = serde_json::from_value(json!({"metadata": {"name": name}}));
@@ -86,14 +99,7 @@ impl Member {
         revoked.expect("delete a Secret");
         let plane = &self.plane;
         let client = connect(&kubeconfig(&plane.url, Some(&plane.ca), &credentials.token)).await;
-        let what = "the revoked token is refused";
-        eventually(2 * TOKEN_CACHE, what, async || {
-            match client.apiserver_version().await {
-                Err(kube::Error::Api(status)) if status.code == 401 => Ok(()),
-                other => Err(format!("{other:?}")),
-            }
-        })
-        .await;
+        refused(&client).await;
     }
 
     /// From now on it takes connections and answers nothing.
@@ -120,4 +126,16 @@ impl Member {
     fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.admin.clone(), NAMESPACE)
     }
+}
+
+/// Waits until the credentials of a client are refused.
+pub(crate) async fn refused(client: &Client) {
+    let what = "the revoked token is refused";
+    eventually(2 * TOKEN_CACHE, what, async || {
+        match client.apiserver_version().await {
+            Err(kube::Error::Api(status)) if status.code == 401 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
 }
