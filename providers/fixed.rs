@@ -67,6 +67,10 @@ impl FixedProvider {
     }
 
     /// Removes a cluster; false when it is not there.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "it is called for what it changes"
+    )]
     pub fn remove(&self, name: &ClusterName) -> bool {
         self.clusters
             .send_if_modified(|clusters| clusters.known.remove(name).is_some())

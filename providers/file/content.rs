@@ -14,6 +14,7 @@ use multicluster::{
 };
 
 use super::{
+    Settings,
     digest::Entries,
     load::{context_of_file, load},
     problems::Problem,
@@ -29,7 +30,7 @@ pub(super) struct Content {
     /// What in the file cannot be used.
     pub(super) problems: Vec<Problem>,
     /// The folders in which a change can be one of the content.
-    pub(super) folders: BTreeSet<PathBuf>,
+    pub(super) folders: Vec<PathBuf>,
     /// The file and those that it refers to, as they were before they were read.
     stamps: Vec<(PathBuf, Option<Stamp>)>,
     settled: bool,
@@ -48,16 +49,21 @@ pub(super) struct Found {
 
 impl Content {
     /// Reads `file`; what `before` has of it is kept where it cannot be read now.
-    pub(super) fn read(file: &Path, file_is_cluster: bool, before: Option<&Self>) -> Self {
+    pub(super) fn read(file: &Path, settings: &Settings, before: Option<&Self>) -> Self {
         let now = SystemTime::now();
         let stamp = stamp(file);
         let mut content = Self::default();
         let mut others = Vec::new();
         match load(file) {
-            Ok(kubeconfig) if file_is_cluster => {
-                others = content.add_file(file, &kubeconfig, before);
+            Ok(kubeconfig) => {
+                let mut entries = Entries::new(&kubeconfig, settings.allowed.files);
+                if settings.file_is_cluster {
+                    content.add_file(file, &kubeconfig, &mut entries, before);
+                } else {
+                    content.add_contexts(file, &kubeconfig, &mut entries, before);
+                }
+                others.extend(entries.into_files());
             }
-            Ok(kubeconfig) => others = content.add_contexts(file, &kubeconfig, before),
             Err(error) => {
                 content.clusters = before.map_or_else(Vec::new, |before| before.clusters.clone());
                 let step = format!("read {}", file.display());
@@ -78,19 +84,18 @@ impl Content {
         &mut self,
         file: &Path,
         kubeconfig: &Kubeconfig,
+        entries: &mut Entries<'_>,
         before: Option<&Self>,
-    ) -> Vec<PathBuf> {
-        let mut entries = Entries::new(kubeconfig);
+    ) {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         let added = context_of_file(kubeconfig).and_then(|chosen| {
             let contexts = &kubeconfig.contexts;
             let found = contexts.iter().find(|named| named.name == chosen);
             let context = found.and_then(|named| named.context.as_ref());
-            found_cluster(&stem, None, context, &mut entries)
+            found_cluster(&stem, None, context, entries)
         });
-        let kept = before.and_then(|before| before.clusters.first());
+        let kept = || before.and_then(|before| before.clusters.first());
         self.add(added, kept, || format!("use {}", file.display()));
-        entries.into_files().collect()
     }
 
     /// Each context is a cluster, with its name.
@@ -98,44 +103,39 @@ impl Content {
         &mut self,
         file: &Path,
         kubeconfig: &Kubeconfig,
+        entries: &mut Entries<'_>,
         before: Option<&Self>,
-    ) -> Vec<PathBuf> {
-        let mut entries = Entries::new(kubeconfig);
+    ) {
         let mut names = HashSet::new();
         for named in &kubeconfig.contexts {
             let name = &*named.name;
-            let (added, kept) = if names.insert(name) {
-                let before = before.into_iter().flat_map(|before| &before.clusters);
-                let kept = before
-                    .clone()
-                    .find(|found| found.context.as_deref() == Some(name));
+            let first = names.insert(name);
+            let added = if first {
                 let context = named.context.as_ref();
-                let added = found_cluster(name, Some(name.into()), context, &mut entries);
-                (added, kept)
+                found_cluster(name, Some(name.into()), context, entries)
             } else {
-                (
-                    Err("another context of the file has this name".into()),
-                    None,
-                )
+                Err("another context of the file has this name".into())
             };
+            let mut known = before.into_iter().flat_map(|before| &before.clusters);
+            let kept = || known.find(|found| first && found.context.as_deref() == Some(name));
             self.add(added, kept, || {
                 let short: String = name.chars().take(64).collect();
                 format!("use the context {short:?} of {}", file.display())
             });
         }
-        entries.into_files().collect()
     }
 
-    fn add(
+    /// Adds a cluster, or what is kept of one that cannot be used now.
+    fn add<'a>(
         &mut self,
         added: Result<Found, BoxError>,
-        kept: Option<&Found>,
-        step: impl Fn() -> String,
+        kept: impl FnOnce() -> Option<&'a Found>,
+        step: impl FnOnce() -> String,
     ) {
         match added {
             Ok(found) => self.clusters.push(found),
             Err(error) => {
-                self.clusters.extend(kept.cloned());
+                self.clusters.extend(kept().cloned());
                 self.problems.push(Problem::new(step(), error));
             }
         }
@@ -153,17 +153,20 @@ impl Content {
             let stamp = stamp(&other);
             (other, stamp)
         }));
-        let settled = |stamp: &Stamp| stamp.is_settled(now);
-        self.settled = self
-            .stamps
-            .iter()
-            .all(|(_, stamp)| stamp.as_ref().is_none_or(settled));
+        // What is wrong may heal without a trace, as when too many files were open.
+        self.settled = self.problems.is_empty()
+            && self
+                .stamps
+                .iter()
+                .all(|(_, stamp)| stamp.is_some_and(|stamp| stamp.is_settled(now)));
+        let mut folders = BTreeSet::new();
         for (file, _) in &self.stamps {
-            self.folders.extend(parent(file));
+            folders.extend(parent(file));
             // A link to another folder does not change when its target does.
-            self.folders
-                .extend(fs::canonicalize(file).ok().and_then(|file| parent(&file)));
+            let target = fs::canonicalize(file).ok();
+            folders.extend(target.and_then(|file| parent(&file)));
         }
+        self.folders = folders.into_iter().collect();
     }
 }
 

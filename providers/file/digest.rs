@@ -19,6 +19,8 @@ use super::load::read_bytes;
 pub(super) struct Entries<'a> {
     clusters: HashMap<&'a str, &'a Cluster>,
     users: HashMap<&'a str, &'a AuthInfo>,
+    /// Whether files may be read at all.
+    may_read: bool,
     /// The digests of the files that were read; `None` of those that cannot be.
     files: BTreeMap<PathBuf, Option<u64>>,
 }
@@ -27,7 +29,7 @@ pub(super) struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     /// Those of `kubeconfig`, whose paths are absolute.
-    pub(super) fn new(kubeconfig: &'a Kubeconfig) -> Self {
+    pub(super) fn new(kubeconfig: &'a Kubeconfig, may_read: bool) -> Self {
         let (mut clusters, mut users) = (HashMap::new(), HashMap::new());
         for named in &kubeconfig.clusters {
             if let Some(cluster) = &named.cluster {
@@ -42,13 +44,15 @@ impl<'a> Entries<'a> {
         Self {
             clusters,
             users,
+            may_read,
             files: BTreeMap::new(),
         }
     }
 
     /// What a connection to `context` would use: equal bytes mean an equal connection.
     ///
-    /// Files with certificates and keys are read for it. A file with a token is not: the client follows it itself.
+    /// Files with certificates and keys are read for it where that is allowed; else nobody connects with them. A file with a
+    /// token is not: the client follows it itself.
     pub(super) fn bytes(&mut self, context: &Context) -> Result<Vec<u8>, BoxError> {
         let cluster = *self.clusters.get(&*context.cluster).ok_or_else(|| {
             format!(
@@ -66,6 +70,9 @@ impl<'a> Entries<'a> {
         };
         let mut digests = Vec::new();
         for (field, file) in referenced(cluster, user) {
+            if !self.may_read {
+                break;
+            }
             let digest = self.digest(Path::new(file));
             // The path is not part of the error: whole keys stand there by mistake.
             let digest =

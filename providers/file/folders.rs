@@ -42,7 +42,7 @@ impl Folders {
     /// Watches `wanted` and nothing else; true when one was not watched before, so that changes of it may have been missed.
     ///
     /// In place of a folder that is not there, the nearest one above it is watched.
-    pub(super) fn watch(&mut self, wanted: &BTreeSet<PathBuf>) -> Result<bool, Problem> {
+    pub(super) fn watch(&mut self, wanted: &BTreeSet<PathBuf>) -> (bool, Option<Problem>) {
         let wanted: HashMap<_, _> = wanted.iter().filter_map(|path| existing(path)).collect();
         let stale = self.watched.stale(&wanted);
         let fresh = {
@@ -54,8 +54,10 @@ impl Folders {
                 .map(|(path, id)| (path.clone(), *id))
                 .collect::<Vec<_>>()
         };
-        let Some(watcher) = self.watcher(fresh.first())? else {
-            return Ok(false);
+        let watcher = match self.watcher(fresh.first()) {
+            Ok(Some(watcher)) => watcher,
+            Ok(None) => return (false, None),
+            Err(problem) => return (false, Some(problem)),
         };
         for path in stale {
             // Its folder may be gone, and the watch with it.
@@ -74,7 +76,7 @@ impl Folders {
         }
         let any = !added.is_empty();
         self.watched.lock().extend(added);
-        problem.map_or(Ok(any), Err)
+        (any, problem)
     }
 
     fn watcher(

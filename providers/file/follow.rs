@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    Known, Settings,
+    Known, NAME, Settings,
     problems::Problems,
     reader::{Reader, Reading},
 };
@@ -78,8 +78,9 @@ impl Follower {
                 Ok(done) => return self.take(done).await,
                 Err(_) => self.reading = Some(reading),
             }
-            let step = "provider file: read the sources".into();
-            return vec![Err(Error::Timeout { step, limit: SLOW })];
+            let step = "wait for the file system".into();
+            let late = Error::Timeout { step, limit: SLOW };
+            return vec![Err(Error::provider(NAME, "read the sources", late))];
         }
         match self.reading.take() {
             Some(reading) => self.take(reading.await).await,

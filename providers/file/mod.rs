@@ -64,7 +64,7 @@ const READS: usize = 8;
 ///   at the next [`poll`](Self::poll). Changes in a burst are one; it is read when 0.1 s have been quiet, or after 1 s.
 /// - A cluster is connected to anew when its context, its cluster, its user, or a file with a certificate or key of it has
 ///   changed, and only then. Files with tokens are followed by the client itself.
-/// - Files that have not changed are not read again, which is seen by their size, times and inode.
+/// - Files that are fine and have not changed are not read again, which is seen by their size, times and inode.
 ///
 /// # What cannot be read
 /// Each problem is an [`Error::Provider`] once, and again when it comes back after it had gone; then it heals by itself.

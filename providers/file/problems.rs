@@ -70,7 +70,7 @@ mod tests {
         let mut problems = Problems::default();
         let mut news = |present: &[Problem]| problems.news(present).len();
         assert_eq!(news(&[no.clone(), no.clone()]), 1);
-        assert_eq!(news(&[no.clone()]), 0);
+        assert_eq!(news(std::slice::from_ref(&no)), 0);
         assert_eq!(news(&[broken.clone(), no.clone()]), 1);
         assert_eq!(news(&[broken]), 0);
         assert_eq!(news(&[no]), 1);

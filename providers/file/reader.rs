@@ -69,14 +69,11 @@ impl Reader {
         let mut problems = Vec::new();
         for _ in 0..LOOKS {
             problems = self.look();
+            let (fresh, unwatched) = self.folders.watch(&self.interesting());
+            problems.extend(unwatched);
             // What changed before a folder was watched is seen by looking once more.
-            match self.folders.watch(&self.interesting()) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(problem) => {
-                    problems.push(problem);
-                    break;
-                }
+            if !fresh {
+                break;
             }
         }
         self.collect(problems)
@@ -128,7 +125,7 @@ impl Reader {
         }
         let before = self.contents.get(file);
         if !before.is_some_and(Content::is_current) {
-            let content = Content::read(file, self.settings.file_is_cluster, before);
+            let content = Content::read(file, &self.settings, before);
             self.contents.insert(file.clone(), content);
         }
     }

@@ -96,7 +96,7 @@ fn list_glob(pattern: &str) -> io::Result<Vec<PathBuf>> {
     let found = glob_with(pattern, OPTIONS).map_err(io::Error::other)?;
     let mut files = Vec::new();
     for file in found {
-        let file = file.map_err(io::Error::from)?;
+        let file = file.map_err(io::Error::other)?;
         if !file.file_name().is_some_and(is_backup) {
             files.push(file);
         }

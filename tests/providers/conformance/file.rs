@@ -133,7 +133,7 @@ impl Harness for Files {
 /// In real time: a change is read when the folder has been quiet for 0.1 s.
 #[tokio::test]
 async fn the_file_provider_keeps_the_contract() -> Result<(), Failure> {
-    let quiet = Duration::from_millis(300);
+    let quiet = Duration::from_millis(250);
     let settings = Settings::default().quiet(quiet).many(100).steps(120);
     let report = conformance::run_with(&settings, Files::new).await?;
     assert_eq!(report.not_judged.len(), 1, "{report}");

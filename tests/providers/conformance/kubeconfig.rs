@@ -178,7 +178,7 @@ impl<M: Members> Harness for Secrets<M> {
 /// In real time, since the clusters are on a socket.
 #[tokio::test]
 async fn the_kubeconfig_provider_keeps_the_contract() -> Result<(), Failure> {
-    let quiet = Duration::from_millis(200);
+    let quiet = Duration::from_millis(100);
     let settings = Settings::default().quiet(quiet).many(100).steps(120);
     let report = conformance::run_with(&settings, Secrets::in_memory).await?;
     assert_eq!(report.not_judged, [], "{report}");

@@ -1,14 +1,15 @@
 //! What cannot be read.
 
-use std::{fs, os::unix::fs::symlink, time::Duration};
+use std::{fs, os::unix::fs::symlink};
 
-use multicluster::{ClusterProvider, providers::FileProvider};
+use multicluster::{
+    ClusterProvider,
+    providers::{Allowed, FileProvider},
+};
 use serde_json::json;
 use tempfile::tempdir;
 
-use super::{NEVER, SECRET, context, contexts, followed::Followed, kubeconfig, put};
-
-const OFTEN: Duration = Duration::from_millis(20);
+use super::{NEVER, OFTEN, SECRET, context, contexts, followed::Followed, kubeconfig, put};
 
 #[tokio::test]
 async fn a_broken_file_keeps_its_clusters_is_reported_once_and_heals() {
@@ -186,6 +187,27 @@ async fn what_is_no_file_is_not_waited_for() {
     let endless = Followed::synced(&FileProvider::new().file("/dev/zero")).await;
     let error = endless.error(1).await;
     assert!(error.ends_with("not a regular file"), "{error}");
+}
+
+#[tokio::test]
+async fn files_are_not_read_where_that_is_not_allowed() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("config");
+    let user = json!({"client-certificate": "missing.crt"});
+    put(
+        &file,
+        &kubeconfig([context("a", "https://127.0.0.1:1", &user)]),
+    );
+    let provider = FileProvider::new().file(&file).allow(Allowed::NOTHING);
+    let followed = Followed::synced(&provider).await;
+    followed.shows(&["a"]).await;
+    assert_eq!(followed.said().errors, [""; 0]);
+    let cluster = followed.said().clusters["a"].clone();
+    let Err(error) = provider.connect(&cluster).await else {
+        panic!("there is no certificate");
+    };
+    let error = multicluster::Report(&error).to_string();
+    assert!(error.contains("client-certificate is refused"), "{error}");
 }
 
 #[tokio::test]

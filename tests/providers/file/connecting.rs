@@ -140,8 +140,7 @@ async fn a_program_that_hangs_is_given_up_and_holds_up_nobody() {
         &file,
         &kubeconfig([context("a", &server.url(), &exec), fine]),
     );
-    let provider = FileProvider::new().file(&file).poll(NEVER);
-    let followed = Followed::synced(&provider).await;
+    let provider = FileProvider::new().file(&file);
     let connecting = tokio::spawn(provider.connect(&cluster("a")));
     eventually(Duration::from_secs(60), "it runs", async || begun.exists()).await;
     assert_eq!(user(&provider, "fine").await, "lion");
@@ -159,7 +158,6 @@ async fn a_program_that_hangs_is_given_up_and_holds_up_nobody() {
         "{error}"
     );
     assert!(start.elapsed() < Duration::from_secs(30));
-    assert_eq!(followed.said().errors, [""; 0]);
     // The test could not end otherwise.
     fs::write(stop, "").unwrap();
 }
@@ -187,7 +185,7 @@ async fn a_manager_reconnects_to_the_cluster_whose_credentials_change_and_to_no_
     });
     let provider = FileProvider::new().file(&file).poll(NEVER);
     let running = Running::start(Manager::builder(provider).with(part)).unwrap();
-    let mut shows = async |a: u32, b: u32| {
+    let shows = async |a: u32, b: u32| {
         let expected = BTreeMap::from([("a".to_owned(), a), ("b".to_owned(), b)]);
         let mut seen = seen.clone();
         let reached = seen.wait_for(|seen| *seen == expected);

@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 /// Changes must be noticed: no poll comes to help.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// So that a problem which is reported at each poll is found.
+const OFTEN: Duration = Duration::from_millis(20);
+
 /// A text that must not be seen anywhere.
 const SECRET: &str = "hunter2";
 

@@ -5,7 +5,7 @@ use std::fs;
 use multicluster::providers::FileProvider;
 use tempfile::tempdir;
 
-use super::{NEVER, context, contexts, followed::Followed, kubeconfig, put};
+use super::{NEVER, OFTEN, context, contexts, followed::Followed, kubeconfig, put};
 
 #[tokio::test]
 async fn each_context_is_a_cluster_or_each_file() {
@@ -123,8 +123,10 @@ async fn a_name_that_cannot_be_used_is_an_error_of_that_context_alone() {
     let server = "https://127.0.0.1:1";
     let text = kubeconfig(names.map(|name| context(name, server, &serde_json::json!({}))));
     fs::write(&file, text).unwrap();
-    let followed = Followed::synced(&FileProvider::new().file(&file)).await;
+    let provider = FileProvider::new().file(&file).poll(OFTEN);
+    let followed = Followed::synced(&provider).await;
     followed.shows(&["fine"]).await;
+    followed.reads(5).await;
     let errors = followed.said().errors.clone();
     let ends = [
         "cluster name \"\" is empty",
