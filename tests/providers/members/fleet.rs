@@ -73,7 +73,7 @@ impl Fleet {
             let moved = fleet.notes.last_move().map(|at| at.elapsed());
             let leases = fleet.hub.leases().await;
             let joined = |peer: &&str| leases.contains(&format!("mcr-peer-{peer}"));
-            let settled = moved > Some(SETTLED) && PEERS.iter().all(|peer| joined(&peer));
+            let settled = moved > Some(SETTLED) && PEERS.iter().all(joined);
             settled
                 .then_some(())
                 .ok_or_else(|| format!("last move {moved:?} ago; {leases:?}"))
