@@ -222,7 +222,8 @@ YAML
 }
 
 written_rules=$(print_rules)
-if [ "$(cluster insecure-skip-tls-verify)" = true ]; then
+trusting=$(cluster insecure-skip-tls-verify)
+if [ "$trusting" = true ]; then
   die 'kubectl trusts any server there (insecure-skip-tls-verify), which the fleet does not do: give it the certificate authority'
 fi
 [ -n "$server" ] || server=$(cluster server)

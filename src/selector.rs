@@ -17,7 +17,9 @@ const MAX_PREFIX: usize = 253;
 
 /// The clusters for which all of some filters say so; without one, every cluster.
 #[derive(Clone, Default)]
-pub(crate) struct ClusterFilter(Vec<Arc<dyn Fn(&Cluster) -> bool + Send + Sync>>);
+pub(crate) struct ClusterFilter(Vec<Arc<Filter>>);
+
+type Filter = dyn Fn(&Cluster) -> bool + Send + Sync;
 
 /// Reads a label selector as `kubectl --selector` takes it.
 ///

@@ -18,7 +18,7 @@ use kube::{
 };
 use kube_sandbox::{Sandbox, Server};
 use multicluster::{
-    Action, BoxError, Context, Controller, Engagement, Manager, for_each_cluster,
+    Action, BoxError, Context, Controller, Engagement, Manager, OwnedClusters, for_each_cluster,
     providers::KubeconfigProvider, shutdown_signal,
 };
 use serde_json::{Value, json};
@@ -29,6 +29,9 @@ const NAMESPACE: &str = "fleet";
 
 const MEMBERS: [&str; 3] = ["north", "south", "west"];
 
+/// The clusters, each with what is wrong with it.
+type Known = Vec<(String, Option<String>)>;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_env_filter("warn").init();
@@ -37,7 +40,9 @@ async fn main() -> anyhow::Result<()> {
     let hub = Sandbox::new().with_objects([namespace])?.client();
     let mut members = Vec::new();
     for name in MEMBERS {
-        members.push((name, Sandbox::new().listen("127.0.0.1:0").await?));
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("of-{name}")}});
+        let member = Sandbox::new().with_objects([map])?;
+        members.push((name, member.listen("127.0.0.1:0").await?));
     }
 
     let provider = KubeconfigProvider::new(hub.clone(), NAMESPACE);
@@ -76,8 +81,7 @@ async fn engaged(cluster: Engagement) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// The clusters, each with what is wrong with it.
-fn health(owned: &multicluster::OwnedClusters) -> Vec<(String, Option<String>)> {
+fn health(owned: &OwnedClusters) -> Known {
     let health = owned.health().into_iter();
     let health = health.map(|(name, health)| (name.to_string(), health.reason));
     health.collect()
@@ -87,16 +91,16 @@ fn health(owned: &multicluster::OwnedClusters) -> Vec<(String, Option<String>)> 
 async fn show(
     hub: &Client,
     members: &[(&str, Server)],
-    health: impl Fn() -> Vec<(String, Option<String>)>,
+    health: impl Fn() -> Known,
 ) -> anyhow::Result<()> {
-    let until = async |done: &dyn Fn(&[(String, Option<String>)]) -> bool| {
+    let until = async |done: &dyn Fn(&Known) -> bool| {
         while !done(&health()) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         // What is printed meanwhile belongs to this step.
         tokio::time::sleep(Duration::from_millis(500)).await;
     };
-    let well = |name: &str, known: &[(String, Option<String>)]| {
+    let well = |name: &str, known: &Known| {
         let found = known.iter().find(|(known, _)| known == name);
         found.is_some_and(|(_, reason)| reason.is_none())
     };

@@ -1,17 +1,18 @@
 //! Works on the clusters of two providers at once, and on those of one of them after the other is removed.
 //!
 //! `cargo run --example multi --features "multi namespace"` needs nothing else: all clusters are API servers in memory. The
-//! provider `fixed` has two of them, and in the one of the provider `teams` each Namespace is a cluster. The program counts
-//! the ConfigMaps of every cluster, adds a cluster and removes a provider, and ends; Ctrl-C ends it earlier.
+//! provider `fixed` has two of them, and in the one of the provider `teams` each Namespace is a cluster. The program prints
+//! which ConfigMaps its controllers see, adds a cluster and removes a provider, and ends; Ctrl-C ends it earlier.
 
 use std::{collections::BTreeMap, time::Duration};
 
+use futures_util::future;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{Api, Client, api::PostParams};
 use kube_sandbox::Sandbox;
 use multicluster::{
-    Action, BoxError, Cluster, ClusterProviderExt, Context, Controller, Manager, OwnedClusters,
-    parse_selector,
+    Action, BoxError, Cluster, ClusterName, ClusterProviderExt, Context, Controller, Manager,
+    OwnedClusters, parse_selector,
     providers::{FixedProvider, MultiProvider, NamespaceProvider},
     shutdown_signal,
 };
@@ -41,11 +42,8 @@ async fn main() -> anyhow::Result<()> {
         .provider("teams", teams)?;
 
     let manager = Manager::builder(providers.clone())
-        .with(Controller::new("all", |context| reconcile("all", context)))
-        .with(
-            Controller::new("teams", |context| reconcile("teams", context))
-                .cluster_labels(parse_selector("kind=team")?),
-        )
+        .with(controller("all"))
+        .with(controller("teams").cluster_labels(parse_selector("kind=team")?))
         .build()?;
     let (owned, stop) = (manager.owned_clusters(), CancellationToken::new());
     // As a program of its own: manager.run(shutdown_signal())
@@ -59,14 +57,13 @@ async fn main() -> anyhow::Result<()> {
     shown
 }
 
-/// Says what it sees.
-async fn reconcile(
-    controller: &'static str,
-    context: Context<ConfigMap>,
-) -> Result<Action, BoxError> {
-    let (cluster, name) = (context.cluster_name(), &context.key().name);
-    println!("  controller {controller} sees {name} in {cluster}");
-    Ok(Action::await_change())
+/// A controller that says what it sees.
+fn controller(name: &'static str) -> Controller<ConfigMap> {
+    Controller::new(name, move |context: Context<ConfigMap>| {
+        let (cluster, object) = (context.cluster_name(), &context.key().name);
+        println!("  controller {name} sees {object} in {cluster}");
+        future::ready(Ok::<_, BoxError>(Action::await_change()))
+    })
 }
 
 /// Changes the clusters and the providers while the manager runs.
@@ -102,7 +99,7 @@ async fn clusters(owned: &OwnedClusters, expected: &[&str]) {
         let health: BTreeMap<_, _> = owned.health();
         if health
             .keys()
-            .map(|name| name.as_str())
+            .map(ClusterName::as_str)
             .eq(expected.iter().copied())
         {
             break;

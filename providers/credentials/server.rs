@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Collected, Limited};
 use multicluster::{
     k8s_openapi::apimachinery::pkg::version::Info,
     kube::{self, Client, client::Body, config::Cluster},
@@ -85,12 +85,11 @@ pub(super) async fn greet(client: &Client, address: String) -> Result<(), Error>
     };
     match status {
         StatusCode::OK => {
-            let info = body.ok().map(|body| body.to_bytes());
-            let info = info.and_then(|info| serde_json::from_slice::<Info>(&info).ok());
-            let Some(_) = info else {
-                return Err(Error::NotKubernetes { address });
-            };
-            Ok(())
+            let info = body.ok().map(Collected::to_bytes);
+            match info.map(|info| serde_json::from_slice::<Info>(&info)) {
+                Some(Ok(_)) => Ok(()),
+                _ => Err(Error::NotKubernetes { address }),
+            }
         }
         // It knows who asks, and that is all that was to be found out.
         StatusCode::FORBIDDEN => Ok(()),

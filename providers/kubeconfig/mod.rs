@@ -46,7 +46,8 @@ const KEY: &str = "kubeconfig";
 /// stand in the kubeconfig. A user that the context names but the kubeconfig does not have is refused too.
 ///
 /// Beyond that, a Secret says which server is asked, by whatever credentials it holds: requests to any address that this
-/// process can reach. Let only those write Secrets in the namespace who may add clusters to the fleet.
+/// process can reach, over `http` in clear where the kubeconfig says so. Let only those write Secrets in the namespace who
+/// may add clusters to the fleet.
 ///
 /// # What is broken
 /// A Secret without the key, or with a kubeconfig that cannot be used, is a cluster of the fleet that cannot be connected

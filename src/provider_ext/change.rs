@@ -18,7 +18,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Filtered<P> {
     inner: P,
-    passes: Arc<dyn Fn(&ClusterRef) -> bool + Send + Sync>,
+    passes: Arc<Passes>,
 }
 
 /// The clusters of another provider with more labels; see
@@ -34,8 +34,11 @@ pub struct Labelled<P> {
 #[derive(Clone)]
 pub struct MapClient<P> {
     inner: P,
-    change: Arc<dyn Fn(&ClusterRef, Client) -> Client + Send + Sync>,
+    change: Arc<Change>,
 }
+
+type Passes = dyn Fn(&ClusterRef) -> bool + Send + Sync;
+type Change = dyn Fn(&ClusterRef, Client) -> Client + Send + Sync;
 
 // === impl Filtered ===
 

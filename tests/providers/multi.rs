@@ -307,7 +307,8 @@ async fn a_start_up_timeout_names_the_provider_that_was_not_listed() {
             .build()
             .unwrap()
     };
-    let error = start().run(future::pending()).await.unwrap_err();
+    let error = start().run(tokio::time::sleep(60 * SECOND));
+    let error = error.await.unwrap_err();
     let error = Report(&error).to_string();
     assert!(
         error.contains("provider multi: provider \"never\": provider scripted"),

@@ -8,6 +8,7 @@ mod fixed;
 pub(crate) mod kubeconfig;
 pub(crate) mod members;
 mod multi;
+mod mutant;
 mod mutants;
 pub(crate) mod namespace;
 mod sound;

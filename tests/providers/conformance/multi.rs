@@ -6,7 +6,7 @@ use kube::Client;
 use multicluster::{
     BoxError, ClusterName, Error,
     providers::MultiProvider,
-    testing::conformance::{self, Clause, Failure, Harness},
+    testing::conformance::{self, Clause, Failure, Harness, Settings},
 };
 
 use super::sound::Inventory;
@@ -100,5 +100,14 @@ impl Harness for Two {
 async fn the_multi_provider_keeps_the_contract() -> Result<(), Failure> {
     let report = conformance::run(async || Ok(Two::new())).await?;
     assert_eq!(report.kept, Clause::ALL);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_random_changes_make_no_difference() -> Result<(), Failure> {
+    for seed in 2..10 {
+        let settings = Settings::default().seed(seed).only([Clause::Churn]);
+        conformance::run_with(&settings, async || Ok(Two::new())).await?;
+    }
     Ok(())
 }

@@ -17,7 +17,7 @@ use multicluster::{
 };
 use tokio::{sync::watch, task::yield_now};
 
-use super::mutants::Mutant;
+use super::mutant::Mutant;
 
 /// What the source is at a moment.
 #[derive(Clone, Debug, Default)]
