@@ -4,12 +4,13 @@ use std::{
     collections::HashSet,
     mem,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::StatusCode;
 use multicluster::kube::Client;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::sleep};
 
 use super::{
     Failure, Kind, Sharing,
@@ -21,6 +22,9 @@ use super::{
 
 /// How many objects a page holds.
 const PAGE: &str = "500";
+
+/// How long a list over all Namespaces waits for others that it can answer: clusters are engaged one after the other.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// The lists of one kind that are under way.
 #[derive(Default)]
@@ -91,6 +95,7 @@ impl Kind {
 /// Answers those that wait, round by round, until nobody does.
 async fn run(kind: Arc<Kind>, base: Client) {
     loop {
+        sleep(GATHER).await;
         let (round, waiting) = {
             let mut state = lock(&kind.lists.state);
             state.waiting.retain(|waiter| !waiter.answer.is_closed());

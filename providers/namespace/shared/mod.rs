@@ -16,6 +16,7 @@
 
 mod coalesce;
 mod failure;
+mod follow;
 mod list;
 mod reader;
 mod ring;

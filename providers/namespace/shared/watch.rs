@@ -1,8 +1,8 @@
 //! One watch over all Namespaces, from which those in one are served.
 //!
 //! # Flow
-//! 1. [`SharedWatch::start`] decides for a reader: it is served, it must list again, or the watch must be begun first.
-//! 2. [`follow`] reads the watch into the [`Ring`] and wakes the readers of the Namespaces that have news. Readers take
+//! 1. [`Kind::open`] decides for a reader: it is served, it must list again, or the watch must be begun first.
+//! 2. [`follow`](super::follow) reads the watch into the [`Ring`] and wakes the readers of the Namespaces that have news. Readers take
 //!    from the ring what they have not seen, at their own pace.
 //! 3. When the watch ends, by its time-out or by a broken connection, it is taken up where it was, and no reader notices.
 //!    When that fails, readers are told, and what was retained stays for those that come back soon.
@@ -15,32 +15,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use http_body_util::BodyExt;
-use multicluster::kube::{Client, client::Body};
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep},
 };
 
-use super::{
-    super::lines::{Line, Lines},
-    Failure, Kind, Reader, Sharing, lock,
-    ring::Ring,
-    upstream,
-};
+use super::{super::lines::Line, Failure, Kind, Reader, Sharing, follow::follow, lock, ring::Ring};
 
 /// How long the watch goes on without readers.
 const LINGER: Duration = Duration::from_secs(10);
 
 /// How long retained lines are of use after the watch has failed, and the version of a list as a place to begin.
 const FRESH: Duration = Duration::from_secs(60);
-
-/// How much longer than it was asked to may a watch last: one that goes on is dead.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// How many times in a row the watch may end at once.
-const FRUITLESS: u32 = 5;
 
 /// The watch over all Namespaces of one kind and selection.
 pub(super) struct SharedWatch {
@@ -87,13 +73,14 @@ pub(super) enum End {
 
 /// What one who wants to watch is told.
 enum Start {
+    /// It is served.
     Ready(Reader),
+    /// It is served once the watch has begun.
+    Wait(Reader),
+    /// The same, and the watch is to be begun.
+    Begin(Reader),
     /// Not everything after its version is there; the oldest that is.
     Expired(u64),
-    /// The watch has to be begun.
-    Begin,
-    /// The watch is being begun.
-    Wait,
 }
 
 /// The end of waiting for a watch.
@@ -109,14 +96,6 @@ pub(super) enum Found {
     Bookmark(u64, Bytes),
     Nothing,
     End(Option<End>),
-}
-
-/// How one connection of the watch ended.
-enum Outcome {
-    /// It is taken up again; whether it was of any use.
-    Resume(bool),
-    /// Nobody reads any more, or everybody was told of an end.
-    Over,
 }
 
 // === impl SharedWatch ===
@@ -172,8 +151,13 @@ impl SharedWatch {
         self.reader_left.notify_one();
     }
 
+    /// The version after which the watch goes on.
+    pub(super) fn newest(&self) -> u64 {
+        self.state().ring.newest()
+    }
+
     /// The watch has begun.
-    fn connected(&self) {
+    pub(super) fn connected(&self) {
         let mut state = self.state();
         state.phase = Phase::Open;
         state.interrupted = None;
@@ -182,7 +166,7 @@ impl SharedWatch {
     }
 
     /// The watch could not begin, or go on: readers are told.
-    fn failed(&self, failure: Failure) {
+    pub(super) fn failed(&self, failure: Failure) {
         let attempt = *self.attempts.borrow() + 1;
         let mut state = self.state();
         state.failed_attempt = Some((attempt, failure.clone()));
@@ -193,7 +177,7 @@ impl SharedWatch {
     }
 
     /// Takes lines; says whether they end the watch.
-    fn take(&self, lines: Vec<(Line, Bytes)>) -> bool {
+    pub(super) fn take(&self, lines: Vec<(Line, Bytes)>) -> bool {
         let mut state = self.state();
         for (line, text) in lines {
             match line {
@@ -219,7 +203,7 @@ impl SharedWatch {
     }
 
     /// Ends the watch when nobody reads.
-    fn end_unused(&self) -> bool {
+    pub(super) fn end_unused(&self) -> bool {
         let mut state = self.state();
         let unused = state.readers.is_empty();
         if unused {
@@ -232,7 +216,7 @@ impl SharedWatch {
     }
 
     /// Completes when nobody has been reading for a while.
-    async fn unused(&self) {
+    pub(super) async fn unused(&self) {
         loop {
             if self.state().readers.is_empty() {
                 sleep(LINGER).await;
@@ -266,6 +250,15 @@ impl State {
         readers.for_each(|(_, reader)| reader.notify_one());
     }
 
+    /// Adds a reader; gives its number and what wakes it.
+    fn join(&mut self, namespace: &Arc<str>) -> (u64, Arc<Notify>) {
+        self.last_reader += 1;
+        let (id, news) = (self.last_reader, Arc::new(Notify::new()));
+        let readers = self.readers.entry(namespace.clone()).or_default();
+        readers.push((id, news.clone()));
+        (id, news)
+    }
+
     /// Where the watch is to begin for a reader in `namespace` that is at `version`.
     fn begin(&mut self, namespace: &str, version: u64) {
         let fresh = |since: &Instant| since.elapsed() < FRESH;
@@ -290,22 +283,24 @@ impl Kind {
         namespace: &Arc<str>,
         version: u64,
     ) -> Opened {
-        loop {
-            let mut attempts = self.watch.attempts.subscribe();
-            let before = *attempts.borrow_and_update();
-            match self.start(sharing, namespace, version) {
-                Start::Ready(reader) => return Opened::Reader(reader),
-                Start::Expired(oldest) => return Opened::Expired(oldest),
-                Start::Begin => sharing.spawn(follow(self.clone(), sharing.base.clone())),
-                Start::Wait => {}
+        let mut attempts = self.watch.attempts.subscribe();
+        let before = *attempts.borrow_and_update();
+        let reader = match self.start(sharing, namespace, version) {
+            Start::Ready(reader) => return Opened::Reader(reader),
+            Start::Expired(oldest) => return Opened::Expired(oldest),
+            Start::Wait(reader) => reader,
+            Start::Begin(reader) => {
+                sharing.spawn(follow(self.clone(), sharing.base.clone()));
+                reader
             }
-            // The sender lives as long as the kind.
-            let _ = attempts.changed().await;
-            if let Some((attempt, failure)) = &self.watch.state().failed_attempt
-                && *attempt > before
-            {
-                return Opened::Failed(failure.clone());
-            }
+        };
+        // The sender lives as long as the kind.
+        let _ = attempts.changed().await;
+        let failed = self.watch.state().failed_attempt.clone();
+        match failed {
+            Some((attempt, failure)) if attempt > before => Opened::Failed(failure),
+            // It may have ended since: that the reader will find.
+            _ => Opened::Reader(reader),
         }
     }
 
@@ -316,109 +311,27 @@ impl Kind {
         version: u64,
     ) -> Start {
         let mut state = self.watch.state();
-        match state.phase {
-            Phase::Connecting => Start::Wait,
-            Phase::Idle => {
-                state.begin(namespace, version);
-                Start::Begin
-            }
-            Phase::Open if state.ring.covers(namespace, version) => {
-                state.last_reader += 1;
-                let (id, news) = (state.last_reader, Arc::new(Notify::new()));
-                let readers = state.readers.entry(namespace.clone()).or_default();
-                readers.push((id, news.clone()));
-                Start::Ready(Reader {
-                    kind: self.clone(),
-                    _sharing: sharing.clone(),
-                    namespace: namespace.clone(),
-                    id,
-                    epoch: state.epoch,
-                    version,
-                    news,
-                })
-            }
-            Phase::Open => Start::Expired(state.ring.oldest(namespace)),
+        let phase = state.phase;
+        if phase == Phase::Idle {
+            state.begin(namespace, version);
         }
-    }
-}
-
-/// Keeps the watch going until it fails or nobody needs it.
-async fn follow(kind: Arc<Kind>, base: Client) {
-    let shared = &kind.watch;
-    let mut fruitless = 0;
-    loop {
-        // Short, since one that is silently dead is noticed only when it should have ended; and not always the same.
-        let seconds = fastrand::u64(90..120);
-        let version = shared.state().ring.newest();
-        let mut query = kind.selectors();
-        query.set("watch", "true");
-        query.set("allowWatchBookmarks", "true");
-        query.set("timeoutSeconds", seconds.to_string());
-        query.set("resourceVersion", version.to_string());
-        let body = match upstream::get(&base, &kind, &query).await {
-            Ok(body) => body,
-            Err(failure) => {
-                if failure.is_lasting() {
-                    kind.refuse();
-                }
-                return shared.failed(failure);
-            }
-        };
-        shared.connected();
-        let end = Instant::now() + Duration::from_secs(seconds) + GRACE;
-        match read(shared, body, end).await {
-            Outcome::Over => return,
-            Outcome::Resume(true) => fruitless = 0,
-            Outcome::Resume(false) if fruitless == FRUITLESS => {
-                let error = "the watch over all namespaces ends at once";
-                return shared.failed(Failure::Unanswered(error.into()));
-            }
-            Outcome::Resume(false) => {
-                fruitless += 1;
-                sleep(Duration::from_millis(50 << fruitless)).await;
-            }
+        if !state.ring.covers(namespace, version) {
+            return Start::Expired(state.ring.oldest(namespace));
         }
-    }
-}
-
-/// Reads one connection of the watch.
-async fn read(shared: &SharedWatch, body: Body, end: Instant) -> Outcome {
-    let begun = Instant::now();
-    let mut useful = false;
-    let mut chunks = body.into_data_stream();
-    let mut lines = Lines::default();
-    let mut unused = std::pin::pin!(shared.unused());
-    loop {
-        let chunk = tokio::select! {
-            chunk = chunks.next() => chunk,
-            () = sleep_until(end) => None,
-            () = &mut unused => {
-                if shared.end_unused() {
-                    return Outcome::Over;
-                }
-                unused.set(shared.unused());
-                continue;
-            }
+        let (id, news) = state.join(namespace);
+        let reader = Reader {
+            kind: self.clone(),
+            _sharing: sharing.clone(),
+            namespace: namespace.clone(),
+            id,
+            epoch: state.epoch,
+            version,
+            news,
         };
-        let Some(Ok(chunk)) = chunk else {
-            let useful = useful || begun.elapsed() >= Duration::from_secs(1);
-            return Outcome::Resume(useful);
-        };
-        lines.push(&chunk);
-        let mut taken = Vec::new();
-        while let Some(text) = lines.next() {
-            let Some(line) = Line::read(&text) else {
-                shared.take(taken);
-                let error = "a line of the watch over all namespaces makes no sense";
-                shared.failed(Failure::Unanswered(error.into()));
-                return Outcome::Over;
-            };
-            // A copy of its own size: the chunk is larger.
-            taken.push((line, Bytes::copy_from_slice(&text)));
-        }
-        useful |= !taken.is_empty();
-        if shared.take(taken) {
-            return Outcome::Over;
+        match phase {
+            Phase::Idle => Start::Begin(reader),
+            Phase::Connecting => Start::Wait(reader),
+            Phase::Open => Start::Ready(reader),
         }
     }
 }

@@ -225,7 +225,7 @@ async fn no_request_changes_anything_outside() {
             "/apis/authorization.k8s.io/v1/namespaces/default/localsubjectaccessreviews",
             JSON,
             review,
-            400,
+            422,
         ),
         (&post, "/openapi/v3", JSON, none.clone(), 404),
         // Other namespaces in bodies: the words are the server's.

@@ -149,7 +149,8 @@ impl Observer {
 
     /// Watches until the end; says whether it can be taken up again.
     async fn watch(&mut self) -> bool {
-        let mut params = WatchParams::default().timeout(self.random.u32(1..60));
+        let seconds = self.random.u32(1..60);
+        let mut params = WatchParams::default().timeout(seconds);
         params.bookmarks = self.random.bool();
         let slow = self.random.u8(..8) == 0;
         let opened = self
@@ -160,7 +161,9 @@ impl Observer {
             sleep(Duration::from_millis(self.random.u64(1..500))).await;
             return true;
         };
-        let mut events = events.boxed();
+        // One that lasts longer is dead.
+        let end = sleep(Duration::from_secs(seconds.into()) + Duration::from_secs(5));
+        let mut events = events.take_until(end).boxed();
         loop {
             if slow {
                 sleep(Duration::from_millis(self.random.u64(0..20_000))).await;

@@ -348,10 +348,10 @@ async fn roles_in_the_namespaces_are_enough() {
             .load(role("Role", Some(namespace), "configmaps"))
             .unwrap();
     }
-    for namespace in ["zoo", "jungle"] {
-        let client = place.connect(namespace).await;
-        let version = version(&client).await;
-        let maps: Api<ConfigMap> = Api::all(client);
+    let clients = [place.connect("zoo").await, place.connect("jungle").await];
+    for (namespace, client) in ["zoo", "jungle"].into_iter().zip(&clients) {
+        let version = version(client).await;
+        let maps: Api<ConfigMap> = Api::all(client.clone());
         let mut events = maps
             .watch(&WatchParams::default(), &version)
             .await
