@@ -30,6 +30,7 @@
 //!
 //! `real_replicas_have_their_rights_and_no_more` is about the scenarios themselves. Where the limits are: `fleet/scenarios`.
 
+#[allow(dead_code, reason = "the tests of providers use the rest")]
 mod fleet;
 
 use fleet::{

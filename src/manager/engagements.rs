@@ -193,13 +193,13 @@ async fn work(
                     Engagement::new(cluster, guard.engagement(), health.clone(), surroundings);
                 surroundings.owned.engaged(&engagement);
                 let worn_out =
-                    engaged(&common, &engagement, &base, cluster_ref, &mut shown, &stop).await;
+                    engaged(&common, &engagement, &base, &cluster_ref, &mut shown, &stop).await;
                 surroundings.owned.disengaged(&name);
                 if begun.elapsed() >= SETTLED || !worn_out {
                     backoff.reset();
                 }
-                if worn_out {
-                    pause(backoff.next(), &stop).await;
+                if worn_out && pause(backoff.next(), &stop, &mut shown, &cluster_ref).await {
+                    backoff.reset();
                 }
             }
             Err(error) => {
@@ -217,17 +217,26 @@ async fn work(
                         ),
                         _ => tracing::warn!(cluster = whose.cluster(), ?retry_in, "{text}"),
                     });
-                pause(retry_in, &stop).await;
+                if pause(retry_in, &stop, &mut shown, &cluster_ref).await {
+                    backoff.reset();
+                }
             }
         }
     }
 }
 
-/// Waits before the next attempt.
-async fn pause(pause: Duration, stop: &CancellationToken) {
+/// Waits before the next attempt, or until the cluster's source has changed, as when it has got new credentials; says
+/// whether it has.
+async fn pause(
+    pause: Duration,
+    stop: &CancellationToken,
+    shown: &mut watch::Receiver<ClusterRef>,
+    present: &ClusterRef,
+) -> bool {
     tokio::select! {
-        () = stop.cancelled() => {}
-        () = tokio::time::sleep(pause) => {}
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(pause) => false,
+        () = reconnect_needed(shown, present) => true,
     }
 }
 
@@ -276,7 +285,7 @@ async fn engaged(
     common: &Common,
     engagement: &Engagement,
     base: &Cluster,
-    cluster_ref: ClusterRef,
+    cluster_ref: &ClusterRef,
     shown: &mut watch::Receiver<ClusterRef>,
     stop: &CancellationToken,
 ) -> bool {
@@ -296,7 +305,7 @@ async fn engaged(
             worn_out = true;
             tracing::warn!(cluster = %name, "connecting anew: {reason}");
         }
-        () = reconnect_needed(shown, &cluster_ref) => {
+        () = reconnect_needed(shown, cluster_ref) => {
             tracing::info!(cluster = %name, "connecting anew: the cluster's source has changed");
         }
     }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use data_encoding::BASE64;
 use jiff::Timestamp;
 use k8s_openapi::api::{
     coordination::v1::Lease,
@@ -30,7 +31,7 @@ use super::{
 };
 
 /// Who may do everything.
-const ADMIN: User<'_> = User {
+pub(crate) const ADMIN: User<'_> = User {
     name: "admin",
     group: "system:masters",
 };
@@ -154,6 +155,17 @@ impl Server {
         path
     }
 
+    /// The configuration of a client that reaches this server at another URL.
+    pub(crate) async fn config_over(&self, url: &str, token: &str) -> Config {
+        config(&kubeconfig(url, self.address().1, token)).await
+    }
+
+    /// A kubeconfig without files.
+    pub(crate) fn inline_kubeconfig(&self, token: &str) -> String {
+        let (url, ca) = self.address();
+        inline_kubeconfig(&url, ca.expect("it has a CA"), token)
+    }
+
     /// A client with the rights of `peer`.
     pub(crate) async fn client_of(&self, peer: &str) -> Client {
         connect(&self.kind.kubeconfig(User {
@@ -234,26 +246,9 @@ impl Server {
     }
 
     async fn ready(&mut self) {
-        let Kind::Real(plane) = &mut self.kind else {
-            return;
-        };
-        let admin = self.admin.clone();
-        eventually(
-            Duration::from_secs(60),
-            "the API server is ready",
-            async || {
-                plane.check();
-                let request = http::Request::get("/readyz")
-                    .body(Vec::new())
-                    .expect("a request");
-                admin
-                    .request_text(request)
-                    .await
-                    .map(drop)
-                    .map_err(|error| error.to_string())
-            },
-        )
-        .await;
+        if let Kind::Real(plane) = &mut self.kind {
+            plane.ready(&self.admin).await;
+        }
     }
 
     /// The rights of a replica: the Leases of its fleet, and reading the clusters.
@@ -323,18 +318,7 @@ impl Drop for Server {
 impl Kind {
     async fn start(folder: &Path, users: &[User<'_>], extent: Extent) -> Self {
         let mut plane = ControlPlane::start(folder, users, extent);
-        eventually(
-            Duration::from_secs(60),
-            "the API server writes its key",
-            async || {
-                plane.check();
-                plane
-                    .has_certificates()
-                    .then_some(())
-                    .ok_or_else(|| "no key".into())
-            },
-        )
-        .await;
+        plane.certified().await;
         Self::Real(plane)
     }
 
@@ -358,10 +342,23 @@ pub(crate) fn kubeconfig(url: &str, ca: Option<&Path>, token: &str) -> Value {
     })
 }
 
-async fn connect(kubeconfig: &Value) -> Client {
+/// The same with the certificates to trust in it.
+pub(crate) fn inline_kubeconfig(url: &str, ca: &Path, token: &str) -> String {
+    let mut kubeconfig = kubeconfig(url, None, token);
+    let ca = BASE64.encode(&fs::read(ca).expect("the CA is there"));
+    kubeconfig["clusters"][0]["cluster"] = json!({"server": url, "certificate-authority-data": ca});
+    kubeconfig.to_string()
+}
+
+/// A client with the rights that a kubeconfig gives.
+pub(crate) async fn connect(kubeconfig: &Value) -> Client {
+    Client::try_from(config(kubeconfig).await).expect("a client")
+}
+
+async fn config(kubeconfig: &Value) -> Config {
     let kubeconfig = Kubeconfig::from_yaml(&kubeconfig.to_string()).expect("a kubeconfig");
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-    Client::try_from(config.expect("a usable kubeconfig")).expect("a client")
+    config.expect("a usable kubeconfig")
 }
 
 async fn post<K>(api: &Api<K>, object: Value)

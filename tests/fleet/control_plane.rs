@@ -5,11 +5,13 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
+use kube::Client;
 use rustix::process::Signal;
 
-use super::{audit, port::Port, reaper, replica::send};
+use super::{audit, eventually::eventually, port::Port, reaper, replica::send};
 
 const ETCD: &str = "etcd";
 const API_SERVER: &str = "kube-apiserver";
@@ -36,11 +38,13 @@ pub(crate) enum Extent {
     Cluster,
 }
 
-/// A control plane with a store of its own; its processes are killed when this is dropped.
+/// A control plane; its processes are killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
     pub(crate) url: String,
     extent: Extent,
+    /// Where its objects are in etcd.
+    prefix: String,
     /// The certificates to trust.
     pub(crate) ca: PathBuf,
     processes: Vec<(&'static str, Child)>,
@@ -63,25 +67,47 @@ impl User<'_> {
 impl ControlPlane {
     /// Starts etcd and the API server with their files in `folder`; does not wait until they answer.
     pub(crate) fn start(folder: &Path, users: &[User<'_>], extent: Extent) -> Self {
+        let socket = format!("unix://{}", folder.join("etcd.sock").display());
+        let mut plane = Self::new(folder, users, extent, socket, "/registry");
+        plane.start_etcd();
+        plane.start_api_server();
+        plane
+    }
+
+    /// Starts another API server that shares etcd with this one, and nothing else: its certificates are its own too.
+    ///
+    /// Its files are in `folder`, and its objects are under `prefix`. Does not wait until it answers.
+    pub(crate) fn start_beside(&self, folder: &Path, users: &[User<'_>], prefix: &str) -> Self {
+        let socket = self.socket.clone();
+        let mut plane = Self::new(folder, users, Extent::ApiServer, socket, prefix);
+        plane.start_api_server();
+        plane
+    }
+
+    fn new(
+        folder: &Path,
+        users: &[User<'_>],
+        extent: Extent,
+        socket: String,
+        prefix: &str,
+    ) -> Self {
         let port = Port::reserve();
         let certs = folder.join("certs");
-        let mut plane = Self {
+        let plane = Self {
             url: format!("https://127.0.0.1:{}", port.number()),
             extent,
+            prefix: prefix.to_owned(),
             ca: certs.join("apiserver.crt"),
             processes: Vec::new(),
             folder: folder.to_owned(),
-            socket: format!("unix://{}", folder.join("etcd.sock").display()),
+            socket,
             port,
         };
         let lines = users.iter().map(|user| {
             let User { name, group } = user;
             format!("{},{name},{name},{group}\n", user.token())
         });
-        let tokens = plane.tokens();
-        fs::write(&tokens, lines.collect::<String>()).expect("the folder takes files");
-        plane.start_etcd();
-        plane.start_api_server();
+        fs::write(plane.tokens(), lines.collect::<String>()).expect("the folder takes files");
         plane
     }
 
@@ -103,10 +129,12 @@ impl ControlPlane {
     pub(crate) fn start_api_server(&mut self) {
         let certs = self.folder.join("certs");
         let (socket, key) = (self.socket.clone(), show(&certs.join("apiserver.key")));
+        let prefix = self.prefix.clone();
         let certs_dir = show(&certs);
         let (port, tokens) = (self.port.number().to_string(), show(&self.tokens()));
         let mut flags = vec![
             ("etcd-servers", socket.as_str()),
+            ("etcd-prefix", &prefix),
             ("bind-address", "127.0.0.1"),
             ("advertise-address", "127.0.0.1"),
             ("endpoint-reconciler-type", "none"),
@@ -175,13 +203,31 @@ impl ControlPlane {
         self.folder.join("tokens.csv")
     }
 
-    /// Whether the API server's certificates are written: its key comes last.
-    pub(crate) fn has_certificates(&self) -> bool {
-        self.ca.with_extension("key").exists()
+    /// Waits until the API server's certificates are written: its key comes last.
+    pub(crate) async fn certified(&mut self) {
+        let what = "the API server writes its key";
+        eventually(Duration::from_secs(60), what, async || {
+            self.check();
+            let key = self.ca.with_extension("key");
+            key.exists().then_some(()).ok_or_else(|| "no key".into())
+        })
+        .await;
+    }
+
+    /// Waits until the API server is ready; `client` is anybody's.
+    pub(crate) async fn ready(&mut self, client: &Client) {
+        let what = "the API server is ready";
+        eventually(Duration::from_secs(60), what, async || {
+            self.check();
+            let request = http::Request::get("/readyz").body(Vec::new());
+            let answer = client.request_text(request.expect("a request")).await;
+            answer.map(drop).map_err(|error| error.to_string())
+        })
+        .await;
     }
 
     /// Fails when a process has ended, with the end of its log.
-    pub(crate) fn check(&mut self) {
+    fn check(&mut self) {
         for (name, child) in &mut self.processes {
             if let Ok(Some(status)) = child.try_wait() {
                 let log = fs::read_to_string(self.folder.join(format!("{name}.log")));

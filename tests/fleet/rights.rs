@@ -17,12 +17,12 @@ use super::{audit::Access, backend::LEASES, eventually::eventually, kubectl::Kub
 pub(crate) const MANIFESTS: &str = "examples/sharded-namespace/manifests";
 
 /// The name of every account.
-const ACCOUNT: &str = "replica";
+pub(crate) const ACCOUNT: &str = "replica";
 
 /// The rights of a replica.
 #[derive(Clone, Debug)]
 pub(crate) struct Rights {
-    /// In the namespace of the Leases.
+    /// In the account's namespace, where its Leases are.
     leases: Vec<PolicyRule>,
     /// In the whole cluster.
     everywhere: Vec<PolicyRule>,
@@ -39,6 +39,23 @@ pub(crate) struct Account {
 // === impl Rights ===
 
 impl Rights {
+    /// Rights as `(group, resource, verbs)`, in the account's own namespace and everywhere.
+    pub(crate) fn new(own: &[(&str, &str, &str)], everywhere: &[(&str, &str, &str)]) -> Self {
+        let rules = |rights: &[(&str, &str, &str)]| {
+            let rules = rights.iter().map(|(group, resource, verbs)| PolicyRule {
+                api_groups: Some(vec![(*group).to_owned()]),
+                resources: Some(vec![(*resource).to_owned()]),
+                verbs: verbs.split(' ').map(str::to_owned).collect(),
+                ..PolicyRule::default()
+            });
+            rules.collect()
+        };
+        Self {
+            leases: rules(own),
+            everywhere: rules(everywhere),
+        }
+    }
+
     /// Those of the demo's Role and ClusterRole.
     pub(crate) async fn of_manifests(kubectl: &Kubectl) -> Self {
         let rendered = format!("apply -k {MANIFESTS} --dry-run=client -o json");
@@ -187,19 +204,19 @@ impl Account {
     }
 }
 
-/// A token of a service account, which ends with the Pod that it is for.
+/// A token of a service account, which ends with the object that it is bound to.
 pub(crate) async fn token(
     client: &Client,
     namespace: &str,
     account: &str,
-    pod: Option<Value>,
+    bound: Option<Value>,
 ) -> String {
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
     let request = TokenRequest {
         spec: Some(TokenRequestSpec {
             expiration_seconds: Some(3600),
-            bound_object_ref: pod
-                .map(|pod| serde_json::from_value(pod).expect("it names an object")),
+            bound_object_ref: bound
+                .map(|bound| serde_json::from_value(bound).expect("it names an object")),
             ..TokenRequestSpec::default()
         }),
         ..TokenRequest::default()
@@ -213,7 +230,7 @@ pub(crate) async fn token(
 }
 
 /// Creates an object of any kind, as `apps/v1/StatefulSet`.
-async fn create(client: &Client, kind: &str, namespace: Option<&str>, content: Value) {
+pub(crate) async fn create(client: &Client, kind: &str, namespace: Option<&str>, content: Value) {
     let (version, name) = kind.rsplit_once('/').expect("a version and a kind");
     let (group, version) = version.rsplit_once('/').unwrap_or(("", version));
     let kind = GroupVersionKind::gvk(group, version, name);

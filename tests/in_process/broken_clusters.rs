@@ -8,8 +8,8 @@ use k8s_openapi::{
 };
 use kube_sandbox::{Fault, Rule, Verb};
 use multicluster::{
-    Action, Context, Controller, HealthState, Manager, OwnedClusters, informer::Watched,
-    providers::FixedProvider,
+    Action, Cluster, ClusterName, Context, Controller, HealthState, Manager, OwnedClusters,
+    informer::Watched, providers::FixedProvider,
 };
 use tokio::time::Instant;
 
@@ -283,6 +283,23 @@ async fn a_cluster_that_refuses_the_credentials_is_connected_to_anew() {
         seen.timed().iter().any(|(_, what)| what == "zoo/a")
     })
     .await;
+}
+
+/// Somebody who corrects the credentials does not wait for the end of a back-off, which is up to 30 s by then.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_with_new_credentials_is_connected_to_at_once() {
+    let member = Member::new();
+    member.create(&config_map("a")).await;
+    member.faults.add(Rule::new(Fault::Status(401)));
+    let name: ClusterName = "zoo".parse().unwrap();
+    let provider = FixedProvider::new().cluster(name.clone(), member.client());
+    let seen = Seen::default();
+    let manager = Manager::builder(provider.clone()).with(seen.controller::<ConfigMap>("maps"));
+    let _replica = Replica::run(manager.build().unwrap());
+    tokio::time::sleep(300 * SECOND).await;
+    assert_eq!(seen.take(), [""; 0]);
+    provider.add(Cluster::new(name, member.sandbox.client()));
+    until(SECOND / 10, "it is worked on", || !seen.timed().is_empty()).await;
 }
 
 /// Credentials of which the end is known are read again before they end.

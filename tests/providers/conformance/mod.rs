@@ -5,10 +5,10 @@
 mod adapted;
 mod file;
 mod fixed;
-mod kubeconfig;
-mod members;
+pub(crate) mod kubeconfig;
+pub(crate) mod members;
 mod multi;
 mod mutant;
 mod mutants;
-mod namespace;
+pub(crate) mod namespace;
 mod sound;
