@@ -10,7 +10,7 @@
 //!
 //! # Guarantees
 //! A cluster that is down gets less than one request in 10 s from a peer after a minute, however many controllers and
-//! kinds there are. One that stops to answer keeps a worker that waits for it no longer than about 8 s.
+//! kinds there are. One that stops to answer keeps a worker that waits for it about 8 s, and no longer than 14 s.
 //!
 //! # Not guaranteed
 //! An answer is any status below 500: a cluster that refuses everything (401, 403) is reachable, and its watches are

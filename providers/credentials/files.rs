@@ -1,6 +1,9 @@
 //! Local files that a kubeconfig names.
 
-use std::{fs::File, io::Read};
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+};
 
 use data_encoding::BASE64;
 use tokio::task::spawn_blocking;
@@ -45,10 +48,18 @@ fn inline_blocking(mut access: Access) -> Result<Access, Error> {
     Ok(access)
 }
 
+/// Opens a file; a pipe or a device could keep the thread for ever.
+fn regular(path: &str) -> io::Result<File> {
+    match fs::metadata(path)?.is_file() {
+        true => File::open(path),
+        false => Err(io::Error::other("it is no file")),
+    }
+}
+
 /// Reads a file. Its path is not part of errors: whole keys stand there by mistake.
 fn read(field: &'static str, path: &str) -> Result<Vec<u8>, Error> {
     let mut data = Vec::new();
-    let file = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut data));
+    let file = regular(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut data));
     file.map_err(|source| Error::File { field, source })?;
     if data.len() as u64 > MAX_BYTES {
         return Err(Error::LargeFile { field });

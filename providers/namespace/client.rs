@@ -23,7 +23,7 @@ use super::{
     rename::Renaming,
     scan::Cursor,
     select::{Watch, Wish},
-    shared::{Kind, Listed, Opened, Sharing},
+    shared::{Kind, Listed, Opened, Sharing, UNCOMPRESSED},
 };
 
 /// How long a watch lasts whose client does not say.
@@ -114,11 +114,16 @@ impl Call {
         let Some(sent) = media::rename(&mut self.parts.headers, sent, &renaming) else {
             return Ok(answer::unsupported_media_type());
         };
-        let watches = self.query.flag("watch");
+        let collection = self.target.everywhere.is_some() && self.parts.method == Method::GET;
+        let watches = collection && self.query.flag("watch");
         self.query.rename(&renaming);
         if watches {
             // Over several lines, events could not be told apart.
             self.query.remove("pretty");
+            let headers = &mut self.parts.headers;
+            headers
+                .entry(header::ACCEPT_ENCODING)
+                .or_insert(UNCOMPRESSED);
         }
         let query = self.query.encode();
         let query = (!query.is_empty()).then_some(query.as_str());

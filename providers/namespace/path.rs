@@ -89,15 +89,34 @@ fn target(group: &str, resource: &[&str], namespace: &str) -> Target {
     }
 }
 
-/// The parts of a path; `None` when one could be read as a step up or as several.
+/// The parts of a path; `None` when one could be read as a step up, as several, or as something else than it says.
+///
+/// A server decodes what stands for `%..`. Only the name of an object may need that (`system%3Afoo`), and what follows a
+/// proxy, which is somebody else's path.
 fn segments(path: &str) -> Option<Vec<&str>> {
     let parts: Vec<_> = path.strip_prefix('/')?.split('/').collect();
-    let fine = |part: &&str| {
+    let proxy = parts.iter().position(|part| *part == "proxy");
+    let name = name_at(&parts);
+    let fine = |(at, part): (usize, &&str)| {
         let lower = part.to_ascii_lowercase();
         let hidden = ["%2f", "%2e", "%5c", "%25", "\\"];
-        !matches!(*part, "" | "." | "..") && !hidden.iter().any(|hidden| lower.contains(hidden))
+        let foreign = proxy.is_some_and(|proxy| at > proxy && Some(proxy) > name);
+        (!part.is_empty() || foreign)
+            && !matches!(*part, "." | "..")
+            && !hidden.iter().any(|hidden| lower.contains(hidden))
+            && (foreign || name == Some(at) || !part.contains('%'))
     };
-    parts.iter().all(fine).then_some(parts)
+    parts.iter().enumerate().all(fine).then_some(parts)
+}
+
+/// Where the name of an object in a namespace stands.
+fn name_at(parts: &[&str]) -> Option<usize> {
+    let name = match parts {
+        ["api", _, "namespaces", _, _, _, ..] => 5,
+        ["apis", _, _, "namespaces", _, _, _, ..] => 6,
+        _ => return None,
+    };
+    Some(name)
 }
 
 #[cfg(test)]
@@ -148,6 +167,12 @@ mod tests {
         for (path, raw) in [
             ("/api/v1/namespaces/default/pods/a/log", true),
             ("/api/v1/namespaces/default/services/a/proxy/x/y", true),
+            ("/api/v1/namespaces/default/services/a/proxy/", true),
+            ("/api/v1/namespaces/default/services/a/proxy/x%20y//z", true),
+            (
+                "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles/system%3Afoo",
+                false,
+            ),
             ("/api/v1/namespaces/default/pods/a/exec", true),
             ("/api/v1/namespaces/default/pods/a/status", false),
             ("/api/v1/namespaces/default/pods/log", false),
@@ -196,6 +221,14 @@ mod tests {
             "/api/v1/nodes/a",
             "/api/v1/nodes/a/proxy/pods",
             "/api/v1//secrets",
+            "/api/v1/namespaces/default/fin%61lize",
+            "/api/v1/namespaces/default/%73tatus",
+            "/api/v1/n%61mespaces",
+            "/api/v1/namespaces/default/pods/a/ex%65c",
+            "/api/v1/namespaces/default/proxy//x",
+            "/api/v1/namespaces/default/pods/proxy//x",
+            "/api/v1/namespaces/default/services/a/proxy/..%2fb",
+            "/api/v1/namespaces/default/services/a/proxy/../b",
             "/logs",
             "/metrics",
             "",

@@ -50,17 +50,15 @@ pub(super) async fn run<K: Watched, S: Clone + Send + Sync + 'static>(
     // Nothing begins before everything is known that a reconciler may look up.
     queue.pause(true);
     let mut reconciles = JoinSet::new();
-    tokio::select! {
+    let result = tokio::select! {
         biased;
-        () = engagement.cancelled() => {}
-        started = start(&spec, &engagement) => {
-            started?;
+        () = engagement.cancelled() => Ok(()),
+        started = start(&spec, &engagement) => match started {
             // After the hook: when it fails and is called again, nothing is listed again for that.
-            let (work, subscriptions) = attach(&spec, &engagement, &queue)?;
-            let work = Arc::new(work);
-            serve(&work, &mut queue, subscriptions, &mut reconciles).await;
+            Ok(()) => work(&spec, &engagement, &mut queue, &mut reconciles).await,
+            Err(error) => Err(error),
         }
-    }
+    };
     // What waits is dropped; what runs ends by itself, or when the engagement's guard ends it.
     drop(queue);
     while reconciles.join_next().await.is_some() {}
@@ -68,6 +66,18 @@ pub(super) async fn run<K: Watched, S: Clone + Send + Sync + 'static>(
         let requests = Requests::new(spec.scheduler.clone());
         hook(engagement.name().clone(), requests).await;
     }
+    result
+}
+
+/// Watches, and hands out jobs until the engagement is cancelled.
+async fn work<K: Watched, S: Clone + Send + Sync + 'static>(
+    spec: &Arc<Spec<K, S>>,
+    engagement: &Engagement,
+    queue: &mut Attached<Key>,
+    reconciles: &mut JoinSet<()>,
+) -> Result<()> {
+    let (work, subscriptions) = attach(spec, engagement, queue)?;
+    serve(&Arc::new(work), queue, subscriptions, reconciles).await;
     Ok(())
 }
 

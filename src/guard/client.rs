@@ -48,21 +48,19 @@ async fn noted(
 ) -> Result<Response<Body>, BoxError> {
     health.check()?;
     let mut sending = pin!(bounded::send(base, request));
+    let mut answers = health.answers();
     let answer = loop {
-        let answers = health.answers();
-        if let Ok(answer) = tokio::time::timeout(LONG, &mut sending).await {
-            break answer;
+        tokio::select! {
+            biased;
+            answer = &mut sending => break answer,
+            // What waits in vain would keep a worker from the other clusters.
+            refusal = health.given_up() => return Err(refusal.into()),
+            () = tokio::time::sleep(LONG) => {}
         }
         if health.answers() == answers {
             health.silent();
         }
-        // What waits in vain would keep a worker from the other clusters.
-        tokio::select! {
-            biased;
-            answer = &mut sending => break answer,
-            refusal = health.given_up() => return Err(refusal.into()),
-            () = tokio::time::sleep(LONG) => {}
-        }
+        answers = health.answers();
     };
     match &answer {
         Ok(response) => health.answered(response.status()),

@@ -130,9 +130,11 @@ impl Tracker {
 
     /// A probe had no answer, or one that says that the server does not work.
     pub(super) fn probe_failed(&mut self, reason: String, now: Instant) {
+        // Something else may have been answered while the probe was on its way.
+        if self.doubt != Doubt::None {
+            self.doubt = Doubt::Unreachable;
+        }
         self.failed(reason, now);
-        self.doubt = Doubt::Unreachable;
-        self.settle(now);
     }
 
     pub(super) fn problem(&mut self, what: String, reason: String, now: Instant) {
@@ -156,7 +158,8 @@ impl Tracker {
     /// How long to wait before the next probe; `random` is from 0 to 1.
     pub(super) fn probe_after(&self, now: Instant, random: f64) -> Duration {
         if self.doubt == Doubt::Suspect {
-            return Duration::ZERO;
+            // Clusters behind one server become suspect together.
+            return Duration::from_millis(500).mul_f64(random);
         }
         let first = self.failing.as_ref().map_or(now, |failing| failing.first);
         if now.duration_since(first) < PATIENCE {
@@ -284,6 +287,18 @@ mod tests {
             tracker.health().reason.as_deref(),
             Some("no answer within 3s")
         );
+    }
+
+    #[test]
+    fn a_probe_that_fails_says_nothing_when_something_else_was_answered_meanwhile() {
+        let start = Instant::now();
+        let mut tracker = Tracker::new(start);
+        tracker.connected(start);
+        tracker.silent(start);
+        tracker.answered(start + seconds(1));
+        tracker.probe_failed("no answer within 3s".into(), start + seconds(3));
+        assert_eq!(tracker.doubt(), Doubt::None);
+        assert_eq!(tracker.health().state, Healthy);
     }
 
     #[test]

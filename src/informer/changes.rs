@@ -3,7 +3,11 @@
 //! kube's `Writer` is not used for this: it copies every object that it stores, holds two sets of objects while it lists,
 //! and forgets without a word what a new list does not show.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use kube::{core::error_boundary::InvalidObject, runtime::watcher};
 
@@ -86,7 +90,10 @@ impl<K: Watched> Changes<K> {
                 };
                 let known = self.objects.remove(&key);
                 // The event has the newest state; of one that cannot be decoded an older one has to do.
-                let last = object.ok().map(|object| self.prepared(object)).or(known);
+                // And so it has when a transformation panics: the deletion must not get lost.
+                let prepare = |object| catch_unwind(AssertUnwindSafe(|| self.prepared(object)));
+                let newest = object.ok().and_then(|object| prepare(object).ok());
+                let last = newest.or(known);
                 taken.event = last.map(|object| ObjectEvent::Deleted { object });
             }
             Event::InitDone => {

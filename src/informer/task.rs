@@ -38,6 +38,9 @@ const RESUMED: Duration = Duration::from_secs(20);
 const PANICKED: Duration = Duration::from_secs(1);
 const LONGEST_PANICKED: Duration = Duration::from_secs(60);
 
+/// After so long without a panic the next one is a new story.
+const CALM: Duration = Duration::from_secs(600);
+
 /// What is called with each batch of changes.
 pub(crate) type Call<K> = Box<dyn FnMut(&[ObjectEvent<K>]) + Send>;
 
@@ -77,6 +80,7 @@ pub(super) async fn run<K: Watched>(
     let dyntype = watch.dyntype().clone();
     let mut source = open(&engagement, &watch);
     let mut panics = Backoff::new(PANICKED, LONGEST_PANICKED);
+    let mut panicked = None;
     let mut informer = Informer {
         engagement,
         dyntype,
@@ -96,6 +100,10 @@ pub(super) async fn run<K: Watched>(
                 Ok(Ok(shown)) => informer.take_in(shown),
                 Ok(Err(error)) => informer.report(&error),
                 Err(panic) => {
+                    if panicked.is_some_and(|at: Instant| at.elapsed() >= CALM) {
+                        panics.reset();
+                    }
+                    panicked = Some(Instant::now());
                     informer.report_panic(&*panic);
                     source = open(&informer.engagement, &watch);
                     source.pause_for(panics.next());

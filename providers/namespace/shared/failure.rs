@@ -34,12 +34,14 @@ impl Failure {
     pub(super) fn is_lasting(&self) -> bool {
         match self {
             Self::Refused(code, ..) => {
-                let passing = [
-                    StatusCode::GONE,
-                    StatusCode::REQUEST_TIMEOUT,
-                    StatusCode::TOO_MANY_REQUESTS,
+                let lasting = [
+                    StatusCode::BAD_REQUEST,
+                    StatusCode::FORBIDDEN,
+                    StatusCode::NOT_FOUND,
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    StatusCode::NOT_ACCEPTABLE,
                 ];
-                code.is_client_error() && !passing.contains(code)
+                lasting.contains(code)
             }
             Self::Unanswered(_) => false,
         }

@@ -11,7 +11,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{
     super::lines::{Line, Lines},
     Failure, Kind, upstream,
-    watch::SharedWatch,
 };
 
 /// How much longer than it was asked to may a watch last: one that goes on is dead.
@@ -52,7 +51,7 @@ pub(super) async fn follow(kind: Arc<Kind>, base: Client) {
         };
         shared.connected();
         let end = Instant::now() + Duration::from_secs(seconds) + GRACE;
-        match read(shared, body, end).await {
+        match read(&kind, body, end).await {
             Outcome::Over => return,
             Outcome::Resume(true) => fruitless = 0,
             Outcome::Resume(false) if fruitless == FRUITLESS => {
@@ -68,7 +67,8 @@ pub(super) async fn follow(kind: Arc<Kind>, base: Client) {
 }
 
 /// Reads one connection of the watch.
-async fn read(shared: &SharedWatch, body: Body, end: Instant) -> Outcome {
+async fn read(kind: &Kind, body: Body, end: Instant) -> Outcome {
+    let shared = &kind.watch;
     let begun = Instant::now();
     let mut useful = false;
     let mut chunks = body.into_data_stream();
@@ -95,6 +95,8 @@ async fn read(shared: &SharedWatch, body: Body, end: Instant) -> Outcome {
         while let Some(text) = lines.next() {
             let Some(line) = Line::read(&text) else {
                 shared.take(taken);
+                // It would come again.
+                kind.refuse();
                 let error = "a line of the watch over all namespaces makes no sense";
                 shared.failed(Failure::Unanswered(error.into()));
                 return Outcome::Over;

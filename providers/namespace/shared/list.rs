@@ -73,6 +73,7 @@ impl Kind {
         sharing: &Arc<Sharing>,
         namespace: &Arc<str>,
     ) -> Listed {
+        self.watch.await_reader(namespace);
         let answer = {
             let mut state = lock(&self.lists.state);
             match state.turns.arrived() {

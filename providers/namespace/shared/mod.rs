@@ -34,7 +34,9 @@ use multicluster::kube::Client;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub(super) use self::{failure::Failure, list::Listed, reader::Reader, watch::Opened};
+pub(super) use self::{
+    failure::Failure, list::Listed, reader::Reader, upstream::UNCOMPRESSED, watch::Opened,
+};
 use self::{list::Lists, watch::SharedWatch};
 use super::query::Query;
 

@@ -12,6 +12,7 @@ use tokio::{
 
 use super::{
     Kind, Sharing,
+    ring::Seen,
     watch::{End, Found},
 };
 
@@ -28,6 +29,7 @@ pub(in super::super) struct Reader {
     pub(super) epoch: u64,
     /// Everything up to this version has been seen.
     pub(super) version: u64,
+    pub(super) seen: Seen,
     pub(super) news: Arc<Notify>,
 }
 
@@ -82,8 +84,14 @@ impl Reading {
             }
             let reader = &mut self.reader;
             let watch = &reader.kind.watch;
-            match watch.look(&reader.namespace, reader.epoch, reader.version, BATCH) {
-                Found::Lines(lines) => {
+            match watch.look(
+                &reader.namespace,
+                reader.epoch,
+                (reader.seen, reader.version),
+                BATCH,
+            ) {
+                Found::Lines(lines, seen) => {
+                    reader.seen = seen;
                     if let Some((version, _)) = lines.last() {
                         reader.version = *version;
                     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{HeaderValue, Request, Response, header};
 use multicluster::{
     BoxError,
     kube::{Client, client::Body},
@@ -17,11 +17,17 @@ use super::super::query::Query;
 /// How long a server may take to begin an answer, or to complete the page of a list.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How watches are to be encoded: some servers compress each event on its own, of which kube decodes the first alone.
+pub(in super::super) const UNCOMPRESSED: HeaderValue = HeaderValue::from_static("identity");
+
 /// Asks for a kind in all Namespaces; gives the body of a success.
 pub(super) async fn get(base: &Client, kind: &Kind, query: &Query) -> Result<Body, Failure> {
     let asked = async {
         let uri = format!("{}?{}", kind.key.path, query.encode());
-        let request = Request::get(uri).header(header::ACCEPT, &kind.key.accept);
+        let mut request = Request::get(uri).header(header::ACCEPT, &kind.key.accept);
+        if query.flag("watch") {
+            request = request.header(header::ACCEPT_ENCODING, UNCOMPRESSED);
+        }
         let request = request.body(Body::empty())?;
         let reply = base.send(request).await?;
         Ok::<_, BoxError>(reply)

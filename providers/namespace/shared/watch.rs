@@ -20,13 +20,25 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{super::lines::Line, Failure, Kind, Reader, Sharing, follow::follow, lock, ring::Ring};
+use super::{
+    super::lines::Line,
+    Failure, Kind, Reader, Sharing,
+    follow::follow,
+    lock,
+    ring::{Ring, Seen},
+};
 
 /// How long the watch goes on without readers.
 const LINGER: Duration = Duration::from_secs(10);
 
 /// How long retained lines are of use after the watch has failed, and the version of a list as a place to begin.
 const FRESH: Duration = Duration::from_secs(60);
+
+/// How long the lines of a Namespace are retained for a reader that may come.
+const AWAITED: Duration = Duration::from_secs(5 * 60);
+
+/// How many Namespaces are awaited before those are looked for whose time is over.
+const MANY: usize = 1_024;
 
 /// The watch over all Namespaces of one kind and selection.
 pub(super) struct SharedWatch {
@@ -45,6 +57,8 @@ struct State {
     /// The newest bookmark, and how far it says that everything was shown.
     bookmark: Option<(u64, Bytes)>,
     readers: HashMap<Arc<str>, Vec<(u64, Arc<Notify>)>>,
+    /// Namespaces of which a list was asked for, or which a reader has left: one may come (again).
+    awaited: HashMap<Arc<str>, Instant>,
     /// Counts readers.
     last_reader: u64,
     /// Counts failures.
@@ -92,7 +106,7 @@ pub(in super::super) enum Opened {
 
 /// What a reader finds.
 pub(super) enum Found {
-    Lines(Vec<(u64, Bytes)>),
+    Lines(Vec<(u64, Bytes)>, Seen),
     Bookmark(u64, Bytes),
     Nothing,
     End(Option<End>),
@@ -121,26 +135,38 @@ impl SharedWatch {
         }
     }
 
-    /// What `reader` finds that it has not seen up to `version`.
-    pub(super) fn look(&self, namespace: &str, epoch: u64, version: u64, limit: usize) -> Found {
+    /// A list in `namespace` is asked for: what changes from now on must be there for the watch that follows.
+    pub(super) fn await_reader(&self, namespace: &Arc<str>) {
+        self.state().await_reader(namespace);
+    }
+
+    /// What a reader finds that it has not `seen`; the bookmarks are those after `version`.
+    pub(super) fn look(
+        &self,
+        namespace: &str,
+        epoch: u64,
+        (seen, version): (Seen, u64),
+        limit: usize,
+    ) -> Found {
         let state = self.state();
         if state.epoch != epoch {
             let told = state.epoch == epoch + 1;
             return Found::End(state.end.clone().filter(|_| told));
         }
-        let Some(lines) = state.ring.after(namespace, version, limit) else {
+        let Some((lines, seen)) = state.ring.after(namespace, seen, limit) else {
             return Found::End(None);
         };
         match &state.bookmark {
-            _ if !lines.is_empty() => Found::Lines(lines),
+            _ if !lines.is_empty() => Found::Lines(lines, seen),
             Some((until, line)) if *until > version => Found::Bookmark(*until, line.clone()),
             _ => Found::Nothing,
         }
     }
 
     /// A reader does not read any more.
-    pub(super) fn leave(&self, namespace: &str, id: u64) {
+    pub(super) fn leave(&self, namespace: &Arc<str>, id: u64) {
         let mut state = self.state();
+        state.await_reader(namespace);
         if let Some(readers) = state.readers.get_mut(namespace) {
             readers.retain(|(other, _)| *other != id);
             if readers.is_empty() {
@@ -161,7 +187,8 @@ impl SharedWatch {
         let mut state = self.state();
         state.phase = Phase::Open;
         state.interrupted = None;
-        drop(state);
+        state.ring.resume();
+        // Under the lock, so that who asks now does not take it for news.
         self.attempts.send_modify(|attempts| *attempts += 1);
     }
 
@@ -172,17 +199,17 @@ impl SharedWatch {
         state.failed_attempt = Some((attempt, failure.clone()));
         state.interrupted = Some(Instant::now());
         state.end(End::Failed(failure));
-        drop(state);
         self.attempts.send_modify(|attempts| *attempts += 1);
     }
 
     /// Takes lines; says whether they end the watch.
     pub(super) fn take(&self, lines: Vec<(Line, Bytes)>) -> bool {
-        let mut state = self.state();
+        let (mut state, now) = (self.state(), Instant::now());
         for (line, text) in lines {
             match line {
                 Line::Change { namespace, version } => {
-                    state.ring.push(&namespace, version, text);
+                    let wanted = state.wants(&namespace, now);
+                    state.ring.push(&namespace, version, wanted.then_some(text));
                     if let Some(readers) = state.readers.get(namespace.as_str()) {
                         readers.iter().for_each(|(_, reader)| reader.notify_one());
                     }
@@ -199,6 +226,8 @@ impl SharedWatch {
                 }
             }
         }
+        let State { ring, readers, .. } = &mut *state;
+        ring.prune(|namespace| readers.contains_key(namespace));
         false
     }
 
@@ -250,6 +279,20 @@ impl State {
         readers.for_each(|(_, reader)| reader.notify_one());
     }
 
+    fn await_reader(&mut self, namespace: &Arc<str>) {
+        let now = Instant::now();
+        if self.awaited.len() >= MANY {
+            self.awaited.retain(|_, since| now - *since < AWAITED);
+        }
+        self.awaited.insert(namespace.clone(), now);
+    }
+
+    /// Whether somebody reads the lines of `namespace`, or may soon.
+    fn wants(&self, namespace: &str, now: Instant) -> bool {
+        let awaited = self.awaited.get(namespace);
+        self.readers.contains_key(namespace) || awaited.is_some_and(|since| now - *since < AWAITED)
+    }
+
     /// Adds a reader; gives its number and what wakes it.
     fn join(&mut self, namespace: &Arc<str>) -> (u64, Arc<Notify>) {
         self.last_reader += 1;
@@ -283,9 +326,9 @@ impl Kind {
         namespace: &Arc<str>,
         version: u64,
     ) -> Opened {
-        let mut attempts = self.watch.attempts.subscribe();
-        let before = *attempts.borrow_and_update();
-        let reader = match self.start(sharing, namespace, version) {
+        let (start, mut attempts) = self.start(sharing, namespace, version);
+        let before = *attempts.borrow();
+        let reader = match start {
             Start::Ready(reader) => return Opened::Reader(reader),
             Start::Expired(oldest) => return Opened::Expired(oldest),
             Start::Wait(reader) => reader,
@@ -309,14 +352,16 @@ impl Kind {
         sharing: &Arc<Sharing>,
         namespace: &Arc<str>,
         version: u64,
-    ) -> Start {
+    ) -> (Start, watch::Receiver<u64>) {
         let mut state = self.watch.state();
+        // Under the lock: what is counted later is about this.
+        let attempts = self.watch.attempts.subscribe();
         let phase = state.phase;
         if phase == Phase::Idle {
             state.begin(namespace, version);
         }
         if !state.ring.covers(namespace, version) {
-            return Start::Expired(state.ring.oldest(namespace));
+            return (Start::Expired(state.ring.oldest(namespace)), attempts);
         }
         let (id, news) = state.join(namespace);
         let reader = Reader {
@@ -326,12 +371,14 @@ impl Kind {
             id,
             epoch: state.epoch,
             version,
+            seen: Seen::until(version),
             news,
         };
-        match phase {
+        let start = match phase {
             Phase::Idle => Start::Begin(reader),
             Phase::Connecting => Start::Wait(reader),
             Phase::Open => Start::Ready(reader),
-        }
+        };
+        (start, attempts)
     }
 }

@@ -169,3 +169,19 @@ fn an_object_that_was_made_again_in_a_gap_is_another_one() {
     );
     assert_eq!(said, ["= a 1", "- a 1", "+ a 5", "~ a 6 <- 5"]);
 }
+
+#[test]
+fn a_deletion_is_told_although_the_transformation_panics() {
+    let picky = |object: &mut ConfigMap| assert_ne!(object.resource_version().unwrap(), "2");
+    let mut changes = Changes::new(Some(Arc::new(picky)));
+    let said = play(
+        &mut changes,
+        [
+            Init,
+            InitApply(object("a", "1")),
+            InitDone,
+            Delete(object("a", "2")),
+        ],
+    );
+    assert_eq!(said, ["= a 1", "- a 1"]);
+}
