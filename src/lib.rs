@@ -120,6 +120,8 @@ pub mod _documentation {
     #[doc = include_str!("docs/placement.md")]
     #[doc = include_str!("docs/placement.svg")]
     pub mod placement {}
+    #[doc = include_str!("docs/providers.md")]
+    pub mod providers {}
     #[doc = include_str!("docs/settings.md")]
     pub mod settings {}
     #[doc = include_str!("docs/sharding.md")]
