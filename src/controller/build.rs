@@ -241,8 +241,8 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
 
     /// Called when an engagement has ended, after its last reconcile; it may ask for objects of other clusters.
     ///
-    /// It is called for every engagement that [`on_engage`](Self::on_engage) was called for, but not when a drain took too
-    /// long and was ended by force.
+    /// It is called for every engagement for which [`on_engage`](Self::on_engage) has succeeded, but not when a drain took
+    /// too long and was ended by force.
     #[must_use]
     pub fn on_disengage<F>(
         mut self,

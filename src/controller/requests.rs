@@ -14,7 +14,8 @@ use crate::{
 
 /// Asks a controller for reconciles: from a webhook, a queue, a timer; cheap to clone.
 ///
-/// An object need not exist to be asked for. Requests of an engagement end with it.
+/// An object need not exist to be asked for; one that does is asked for if the controller's predicates let it pass
+/// ([`Predicate::generic`](crate::informer::Predicate::generic)). Requests of an engagement end with it.
 pub struct Requests<K: Watched> {
     scheduler: Scheduler<Key>,
     kind: std::marker::PhantomData<fn(K)>,
@@ -49,14 +50,19 @@ impl<K: Watched> Requests<K> {
         object: &ObjectRef<K>,
         delay: Duration,
     ) -> Result<(), NotOwner> {
-        let requester = self.scheduler.attached(cluster).ok_or_else(|| NotOwner {
+        let attached = self.scheduler.attached(cluster);
+        let (requester, judge) = attached.ok_or_else(|| NotOwner {
             cluster: cluster.clone(),
             reason: NotOwnerReason::NotEngaged,
         })?;
+        let key = Key::from(object);
+        if judge.is_some_and(|judge| !judge.permits(&key)) {
+            return Ok(());
+        }
         if delay.is_zero() {
-            requester.add([Key::from(object)], Lane::Live);
+            requester.add([key], Lane::Live);
         } else {
-            requester.add_after(Key::from(object), delay);
+            requester.add_after(key, delay);
         }
         Ok(())
     }

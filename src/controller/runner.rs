@@ -50,15 +50,13 @@ pub(super) async fn run<K: Watched, S: Clone + Send + Sync + 'static>(
     // Nothing begins before everything is known that a reconciler may look up.
     queue.pause(true);
     let mut reconciles = JoinSet::new();
-    let result = tokio::select! {
+    tokio::select! {
         biased;
-        () = engagement.cancelled() => Ok(()),
-        started = start(&spec, &engagement) => match started {
-            // After the hook: when it fails and is called again, nothing is listed again for that.
-            Ok(()) => work(&spec, &engagement, &mut queue, &mut reconciles).await,
-            Err(error) => Err(error),
-        }
-    };
+        () = engagement.cancelled() => return Ok(()),
+        started = start(&spec, &engagement) => started?,
+    }
+    // After the hook: when it fails and is called again, nothing is listed again for that.
+    let result = work(&spec, &engagement, &mut queue, &mut reconciles).await;
     // What waits is dropped; what runs ends by itself, or when the engagement's guard ends it.
     drop(queue);
     while reconciles.join_next().await.is_some() {}
@@ -77,6 +75,13 @@ async fn work<K: Watched, S: Clone + Send + Sync + 'static>(
     reconciles: &mut JoinSet<()>,
 ) -> Result<()> {
     let (work, subscriptions) = attach(spec, engagement, queue)?;
+    let (objects, watch) = (work.objects.clone(), spec.watch.clone());
+    queue.judge(move |key| {
+        let object = objects.by_key(key);
+        let passes = AssertUnwindSafe(|| object.is_none_or(|object| watch.passes_generic(&object)));
+        // Rather one reconcile too many.
+        catch_unwind(passes).unwrap_or(true)
+    });
     serve(&Arc::new(work), queue, subscriptions, reconciles).await;
     Ok(())
 }

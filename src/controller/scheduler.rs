@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     hash::Hash,
     num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -35,7 +36,12 @@ struct Runner<K: Clone + Eq + Hash> {
     messages: Sender<Message<K>>,
     /// When it will look again at what is due.
     looks: Option<Instant>,
+    judge: Option<Judge<K>>,
 }
+
+/// Says whether a key may be asked for from elsewhere.
+#[derive(Clone)]
+pub(super) struct Judge<K>(Arc<dyn Fn(&K) -> bool + Send + Sync>);
 
 /// What a cluster's runner is told.
 #[derive(Debug)]
@@ -89,6 +95,7 @@ impl<K: Clone + Eq + Hash> Scheduler<K> {
         let runner = Runner {
             messages: sender,
             looks: None,
+            judge: None,
         };
         shared.clusters.insert(slot, runner);
         shared.names.insert(name.clone(), slot);
@@ -108,13 +115,19 @@ impl<K: Clone + Eq + Hash> Scheduler<K> {
         self.change(|queue, _| queue.limit(limits));
     }
 
-    /// The present attachment of a cluster.
-    pub(super) fn attached(&self, cluster: &ClusterName) -> Option<Requester<K>> {
-        let slot = *self.lock().names.get(cluster)?;
-        Some(Requester {
+    /// The present attachment of a cluster, and who judges what is asked for there.
+    pub(super) fn attached(
+        &self,
+        cluster: &ClusterName,
+    ) -> Option<(Requester<K>, Option<Judge<K>>)> {
+        let shared = self.lock();
+        let slot = *shared.names.get(cluster)?;
+        let judge = shared.clusters.get(&slot)?.judge.clone();
+        let requester = Requester {
             scheduler: self.clone(),
             slot,
-        })
+        };
+        Some((requester, judge))
     }
 
     /// Changes the queue, then hands out what may run.
@@ -227,6 +240,14 @@ impl<K: Clone + Eq + Hash> Attached<K> {
         &self.requests
     }
 
+    /// From now on, `judge` says which keys may be asked for from elsewhere.
+    pub(super) fn judge(&self, judge: impl Fn(&K) -> bool + Send + Sync + 'static) {
+        let mut shared = self.requests.scheduler.lock();
+        if let Some(runner) = shared.clusters.get_mut(&self.requests.slot) {
+            runner.judge = Some(Judge(Arc::new(judge)));
+        }
+    }
+
     /// Makes ready what is due, and says when to ask again.
     pub(super) fn expire(&self) -> Option<Instant> {
         let slot = self.requests.slot;
@@ -277,6 +298,21 @@ impl<K: Clone + Eq + Hash> Drop for Attached<K> {
         drop(shared);
         drop(refused);
         // With the mailbox go the jobs that were handed out and not begun, and free their places.
+    }
+}
+
+// === impl Judge ===
+
+impl<K> Judge<K> {
+    /// Whether `key` may be asked for; it is somebody else's code, so not under the lock.
+    pub(super) fn permits(&self, key: &K) -> bool {
+        (self.0)(key)
+    }
+}
+
+impl<K> fmt::Debug for Judge<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Judge").finish_non_exhaustive()
     }
 }
 
@@ -370,15 +406,13 @@ mod tests {
     async fn requests_by_name_reach_the_present_attachment_only() {
         let scheduler = Scheduler::new(Limits::new(1));
         let (zoo, first) = ("zoo".parse().unwrap(), attach(&scheduler));
-        let old = scheduler.attached(&zoo).unwrap();
+        let (old, _) = scheduler.attached(&zoo).unwrap();
         let mut second = attach(&scheduler);
         drop(first);
         old.add([1], Lane::Live);
         old.add_after(2, Duration::from_secs(1));
-        scheduler
-            .attached(&zoo)
-            .unwrap()
-            .add_after(3, Duration::from_secs(1));
+        let (present, _) = scheduler.attached(&zoo).unwrap();
+        present.add_after(3, Duration::from_secs(1));
         assert!(second.next().await.is_none(), "woken");
         let due = second.expire().unwrap();
         tokio::time::sleep_until(due).await;

@@ -24,6 +24,14 @@ pub trait Predicate<K>: Send + Sync + 'static {
         true
     }
 
+    /// Somebody has asked for the object from elsewhere than a watch, through [`Requests`](crate::Requests).
+    ///
+    /// It is not asked about objects that the watch does not know.
+    fn generic(&self, object: &K) -> bool {
+        let _ = object;
+        true
+    }
+
     /// Judges any event.
     fn passes(&self, event: &ObjectEvent<K>) -> bool {
         match event {
@@ -41,7 +49,7 @@ pub trait PredicateExt<K>: Predicate<K> + Sized {
     where
         K: 'static,
     {
-        from_fn(move |event: &ObjectEvent<K>| self.passes(event) && other.passes(event))
+        And(self, other)
     }
 
     /// One of them lets it pass.
@@ -49,7 +57,7 @@ pub trait PredicateExt<K>: Predicate<K> + Sized {
     where
         K: 'static,
     {
-        from_fn(move |event: &ObjectEvent<K>| self.passes(event) || other.passes(event))
+        Or(self, other)
     }
 
     /// This one does not let it pass.
@@ -57,13 +65,49 @@ pub trait PredicateExt<K>: Predicate<K> + Sized {
     where
         K: 'static,
     {
-        from_fn(move |event: &ObjectEvent<K>| !self.passes(event))
+        Not(self)
     }
 }
 
 impl<K, P: Predicate<K>> PredicateExt<K> for P {}
 
-/// A predicate that is a closure.
+struct And<A, B>(A, B);
+
+impl<K, A: Predicate<K>, B: Predicate<K>> Predicate<K> for And<A, B> {
+    fn generic(&self, object: &K) -> bool {
+        self.0.generic(object) && self.1.generic(object)
+    }
+
+    fn passes(&self, event: &ObjectEvent<K>) -> bool {
+        self.0.passes(event) && self.1.passes(event)
+    }
+}
+
+struct Or<A, B>(A, B);
+
+impl<K, A: Predicate<K>, B: Predicate<K>> Predicate<K> for Or<A, B> {
+    fn generic(&self, object: &K) -> bool {
+        self.0.generic(object) || self.1.generic(object)
+    }
+
+    fn passes(&self, event: &ObjectEvent<K>) -> bool {
+        self.0.passes(event) || self.1.passes(event)
+    }
+}
+
+struct Not<A>(A);
+
+impl<K, A: Predicate<K>> Predicate<K> for Not<A> {
+    fn generic(&self, object: &K) -> bool {
+        !self.0.generic(object)
+    }
+
+    fn passes(&self, event: &ObjectEvent<K>) -> bool {
+        !self.0.passes(event)
+    }
+}
+
+/// A predicate that is a closure; what is asked for from elsewhere passes.
 pub fn from_fn<K, F>(passes: F) -> impl Predicate<K>
 where
     F: Fn(&ObjectEvent<K>) -> bool + Send + Sync + 'static,

@@ -109,6 +109,13 @@ impl<K: Watched> Watch<K> {
         &self.dyntype
     }
 
+    /// Whether all predicates let a request from elsewhere pass.
+    pub(crate) fn passes_generic(&self, object: &K) -> bool {
+        self.predicates
+            .iter()
+            .all(|predicate| predicate.generic(object))
+    }
+
     /// Whether all predicates let an event pass.
     pub(crate) fn passes(&self, event: &ObjectEvent<K>) -> bool {
         self.predicates

@@ -16,7 +16,7 @@ use kube::{
 use kube_sandbox::{Fault, Rule, Verb};
 use multicluster::{
     Action, BoxError, Context, Controller,
-    informer::{GenerationChanged, ObjectEvent, Watch, from_fn},
+    informer::{GenerationChanged, ObjectEvent, Predicate, PredicateExt, Watch, from_fn},
 };
 use serde_json::json;
 
@@ -63,6 +63,39 @@ async fn a_change_of_an_owned_object_reconciles_its_controller() {
     member.create(&foreign).await;
     seen.exactly(&[]).await;
     drop(child);
+}
+
+/// What is asked for by hand is judged by `generic` alone, and by nothing when it is not there.
+#[tokio::test(start_paused = true)]
+async fn requests_from_elsewhere_are_judged_by_a_method_of_their_own() {
+    struct NotMuted;
+    impl Predicate<ConfigMap> for NotMuted {
+        fn create(&self, _: &ConfigMap) -> bool {
+            false
+        }
+
+        fn generic(&self, object: &ConfigMap) -> bool {
+            !object.labels().contains_key("muted")
+        }
+    }
+    let member = Member::new();
+    let mut muted = config_map("muted");
+    muted.labels_mut().insert("muted".into(), String::new());
+    member.create(&muted).await;
+    member.create(&config_map("loud")).await;
+    let seen = Seen::default();
+    let both = PredicateExt::<ConfigMap>::and(NotMuted, GenerationChanged);
+    let controller = seen.controller::<ConfigMap>("maps").predicate(both);
+    let requests = controller.requests();
+    let (_replica, owned) = run(&[("zoo", &member)], |manager| manager.with(controller));
+    let zoo = "zoo".parse().unwrap();
+    until(SECOND, "engaged", || owned.get(&zoo).is_ok()).await;
+    seen.exactly(&[]).await;
+    for name in ["muted", "loud", "gone"] {
+        let object = ObjectRef::new(name).within("default");
+        requests.add(&zoo, &object).unwrap();
+    }
+    seen.exactly(&["zoo/loud", "-zoo/gone"]).await;
 }
 
 #[tokio::test(start_paused = true)]
