@@ -102,8 +102,12 @@ impl Cluster {
 
     /// Adds labels, which controllers can select by.
     #[must_use]
-    pub fn labels(mut self, labels: BTreeMap<String, String>) -> Self {
-        self.labels = Arc::new(labels);
+    pub fn labels(self, labels: BTreeMap<String, String>) -> Self {
+        self.shared_labels(Arc::new(labels))
+    }
+
+    pub(crate) fn shared_labels(mut self, labels: Arc<BTreeMap<String, String>>) -> Self {
+        self.labels = labels;
         self
     }
 

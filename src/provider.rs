@@ -17,7 +17,7 @@ pub struct ClusterRef {
     pub name: ClusterName,
     /// Labels, which controllers can [select by](crate::Controller::cluster_labels). A change of labels alone does not
     /// connect anew: it begins and ends what selects by them, and the rest sees the new ones when it is engaged next.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<BTreeMap<String, String>>,
     /// A digest of what [`ClusterProvider::connect`] would use; a change makes the owner connect anew.
     pub fingerprint: u64,
 }
@@ -99,7 +99,7 @@ impl ClusterRef {
     pub fn new(name: ClusterName) -> Self {
         Self {
             name,
-            labels: BTreeMap::new(),
+            labels: Arc::default(),
             fingerprint: 0,
         }
     }
@@ -107,7 +107,7 @@ impl ClusterRef {
     /// Replaces the labels.
     #[must_use]
     pub fn labels(mut self, labels: BTreeMap<String, String>) -> Self {
-        self.labels = labels;
+        self.labels = Arc::new(labels);
         self
     }
 

@@ -23,10 +23,14 @@ use multicluster::{
     k8s_openapi::api::core::v1::Namespace,
     kube::{Api, Client, Config, Resource, ResourceExt, runtime::watcher},
 };
+use tokio::sync::Semaphore;
 
 use shared::Sharing;
 
 const NAME: &str = "namespace";
+
+/// How many Namespaces are asked for at a time.
+const ASKING: usize = 8;
 
 /// Every Namespace of one cluster is a cluster, whose only namespace is `default`.
 ///
@@ -60,6 +64,8 @@ pub struct NamespaceProvider {
     client: Client,
     labels: Option<String>,
     ignored: Arc<BTreeSet<String>>,
+    /// Requests for single Namespaces that may be under way: each needs a connection, which stays when it is idle.
+    asking: Arc<Semaphore>,
     /// What connected clusters share, while there are some.
     sharing: Arc<Mutex<Weak<Sharing>>>,
 }
@@ -74,6 +80,7 @@ impl NamespaceProvider {
             client,
             labels: None,
             ignored: Arc::default(),
+            asking: Arc::new(Semaphore::new(ASKING)),
             sharing: Arc::default(),
         }
     }
@@ -134,9 +141,12 @@ impl ClusterProvider for NamespaceProvider {
         async move {
             let client = provider.client.clone();
             let namespaces = Api::<Namespace>::all(client.clone());
+            // The semaphore is never closed.
+            let place = provider.asking.acquire().await;
             let namespace = namespaces.get(name.as_str()).await.map_err(|error| {
                 Error::provider(NAME, format!("get the Namespace {name}"), error)
             })?;
+            drop(place);
             let scoped = client::scoped(client, &namespace.name_any(), provider.sharing());
             Ok(Cluster::new(name, scoped))
         }

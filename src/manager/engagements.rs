@@ -267,7 +267,7 @@ async fn connect(common: &Common, cluster: &ClusterRef) -> Result<Cluster> {
             limit,
         }),
     };
-    connected.map(|connected| connected.labels(cluster.labels.clone()))
+    connected.map(|connected| connected.shared_labels(cluster.labels.clone()))
 }
 
 /// Why a connection failed, besides the step, which may name the cluster.

@@ -42,7 +42,7 @@ pub(super) async fn supervise(
     while !engagement.is_cancelled() {
         let begun = Instant::now();
         let labels = shown.borrow_and_update().labels.clone();
-        let cluster = engagement.cluster().clone().labels(labels);
+        let cluster = engagement.cluster().clone().shared_labels(labels);
         let ended = match selects(&*part, &cluster) {
             Ok(true) => {
                 let own = engagement.of_part(cluster);
@@ -149,7 +149,7 @@ async fn deselected(
     loop {
         relabelled(shown, &cluster).await;
         let labels = shown.borrow_and_update().labels.clone();
-        cluster = cluster.labels(labels);
+        cluster = cluster.shared_labels(labels);
         match selects(part, &cluster) {
             Ok(true) => {}
             Ok(false) => return,
@@ -164,7 +164,7 @@ async fn deselected(
 
 /// Completes when the provider shows the cluster with other labels.
 async fn relabelled(shown: &mut watch::Receiver<ClusterRef>, cluster: &Cluster) {
-    let other = |newest: &ClusterRef| newest.labels != *cluster.get_labels();
+    let other = |newest: &ClusterRef| *newest.labels != *cluster.get_labels();
     if shown.wait_for(other).await.is_err() {
         // The provider does not show it any more: the drain follows.
         std::future::pending::<()>().await;

@@ -105,7 +105,7 @@ impl<P: ClusterProvider> ClusterProvider for Labelled<P> {
             .map(move |mut event| {
                 if let Ok(ClusterEvent::Applied(cluster)) = &mut event {
                     let added = labels.iter().map(|(k, v)| (k.clone(), v.clone()));
-                    cluster.labels.extend(added);
+                    Arc::make_mut(&mut cluster.labels).extend(added);
                 }
                 event
             })

@@ -185,17 +185,15 @@ impl LeaseApi {
 /// Reads a Lease; `None` when it has no identity or version, as no API server answers.
 pub(crate) fn record(lease: &Lease) -> Option<Record> {
     let spec = lease.spec.clone().unwrap_or_default();
-    let mut foreign = Foreign {
-        labels: lease.metadata.labels.clone().unwrap_or_default(),
-        annotations: lease.metadata.annotations.clone().unwrap_or_default(),
+    let marks = lease.metadata.annotations.as_ref().map(marks);
+    let foreign = Foreign {
+        labels: kept(lease.metadata.labels.as_ref(), |label| {
+            !key::LABELS.contains(&label)
+        }),
+        annotations: kept(lease.metadata.annotations.as_ref(), |annotation| {
+            !annotation.starts_with(key::OURS) && annotation != key::WEIGHT
+        }),
     };
-    let marks = marks(&foreign.annotations);
-    foreign
-        .labels
-        .retain(|label, _| !key::LABELS.contains(&label.as_str()));
-    foreign
-        .annotations
-        .retain(|annotation, _| !annotation.starts_with(key::OURS) && annotation != key::WEIGHT);
     Some(Record {
         uid: lease.metadata.uid.as_deref()?.into(),
         version: lease.metadata.resource_version.as_ref()?.parse().ok()?,
@@ -210,9 +208,20 @@ pub(crate) fn record(lease: &Lease) -> Option<Record> {
             .filter(|seconds| *seconds > 0)
             .map(Duration::from_secs),
         renew_time: spec.renew_time.map(|time| time.0.as_microsecond()),
-        marks,
+        marks: marks.unwrap_or_default(),
         foreign: Arc::new(foreign),
     })
+}
+
+/// The foreign ones; a map from which all others were taken out would keep its memory.
+fn kept(
+    all: Option<&BTreeMap<String, String>>,
+    is_foreign: impl Fn(&str) -> bool,
+) -> BTreeMap<String, String> {
+    let all = all.into_iter().flatten();
+    all.filter(|(key, _)| is_foreign(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 fn marks(annotations: &BTreeMap<String, String>) -> Marks {

@@ -48,10 +48,10 @@ async fn labels_change_without_a_new_connection() {
     let before = changes(&mut events).remove(0).1.unwrap();
     assert!(fixed.set_labels(&before.name, [("stage", "test")]));
     let after = changes(&mut events).remove(0).1.unwrap();
-    assert_eq!(after.labels, labels("stage", "test"));
+    assert_eq!(*after.labels, labels("stage", "test"));
     assert_eq!(after.fingerprint, before.fingerprint);
     let connected = fixed.connect(&after).await.unwrap();
-    assert_eq!(*connected.get_labels(), after.labels);
+    assert_eq!(*connected.get_labels(), *after.labels);
 
     assert!(fixed.set_labels(&before.name, [("stage", "test")]));
     assert!(!fixed.set_labels(&name("nowhere"), [("stage", "test")]));
@@ -88,7 +88,7 @@ async fn the_whole_set_is_replaced_in_one_step() {
         .map(|(name, applied)| (name.as_str(), applied.is_some()))
         .collect();
     assert_eq!(names, [("b", true), ("c", true), ("a", false)]);
-    assert_eq!(seen[1].1.as_ref().unwrap().labels, labels("stage", "test"));
+    assert_eq!(*seen[1].1.as_ref().unwrap().labels, labels("stage", "test"));
 
     let gone = ClusterRef::new(name("a"));
     let error = fixed.connect(&gone).await.unwrap_err();

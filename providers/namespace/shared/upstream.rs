@@ -20,14 +20,18 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How watches are to be encoded: some servers compress each event on its own, of which kube decodes the first alone.
 pub(in super::super) const UNCOMPRESSED: HeaderValue = HeaderValue::from_static("identity");
 
+/// A connection keeps the buffers that it needed for a large answer for as long as it lives.
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
 /// Asks for a kind in all Namespaces; gives the body of a success.
 pub(super) async fn get(base: &Client, kind: &Kind, query: &Query) -> Result<Body, Failure> {
     let asked = async {
         let uri = format!("{}?{}", kind.key.path, query.encode());
         let mut request = Request::get(uri).header(header::ACCEPT, &kind.key.accept);
-        if query.flag("watch") {
-            request = request.header(header::ACCEPT_ENCODING, UNCOMPRESSED);
-        }
+        request = match query.flag("watch") {
+            true => request.header(header::ACCEPT_ENCODING, UNCOMPRESSED),
+            false => request.header(header::CONNECTION, CLOSE),
+        };
         let request = request.body(Body::empty())?;
         let reply = base.send(request).await?;
         Ok::<_, BoxError>(reply)

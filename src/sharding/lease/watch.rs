@@ -94,10 +94,11 @@ async fn list_and_watch(
             ),
             _ => Error::api(step(), error),
         })?;
-    let mut version = list.metadata.resource_version.clone().unwrap_or_default();
+    let mut version = list.metadata.resource_version.unwrap_or_default();
+    // Consumed: the watch lasts, and the list must not.
     let leases = list
         .items
-        .iter()
+        .into_iter()
         .filter_map(|lease| ours(&lease.0, prefixes))
         .collect();
     let listed = Told::Listed { asked, leases };
