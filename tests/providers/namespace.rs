@@ -2,6 +2,7 @@
 
 mod escapes;
 mod forms;
+mod lost;
 mod seam;
 mod sharing;
 mod verbs;

@@ -61,6 +61,11 @@ impl Coalescer {
         self.alone += lists;
     }
 
+    /// Those who answer lists over all Namespaces are gone: the next list starts them again.
+    pub(super) fn lost(&mut self) {
+        self.running = false;
+    }
+
     /// The next round, for so many that wait.
     pub(super) fn round(&mut self, waiting: usize) -> Round {
         if waiting == 0 {

@@ -64,6 +64,20 @@ enum NoList {
     Failed(Failure),
 }
 
+// === impl Lists ===
+
+impl Lists {
+    /// Nobody answers those that wait.
+    pub(super) fn lost(&self) {
+        let waiting = {
+            let mut state = lock(&self.state);
+            state.turns.lost();
+            mem::take(&mut state.waiting)
+        };
+        drop(waiting);
+    }
+}
+
 // === impl Kind ===
 
 impl Kind {
@@ -78,7 +92,11 @@ impl Kind {
             let mut state = lock(&self.lists.state);
             match state.turns.arrived() {
                 Turn::Alone => return Listed::Alone(Alone(self.clone())),
-                Turn::Start => sharing.spawn(run(self.clone(), sharing.base.clone())),
+                Turn::Start => {
+                    let kind = self.clone();
+                    let run = run(self.clone(), sharing.base.clone());
+                    sharing.spawn(run, move || kind.lists_lost());
+                }
                 Turn::Wait => {}
             }
             let (sender, receiver) = oneshot::channel();

@@ -81,6 +81,9 @@ struct Known {
     used: Instant,
 }
 
+/// Calls what it holds when it is dropped.
+struct Lost<F: FnOnce()>(Option<F>);
+
 // === impl Sharing ===
 
 impl Sharing {
@@ -108,14 +111,20 @@ impl Sharing {
         kind.is_shared().then(|| kind.clone())
     }
 
-    /// Runs a task that ends with the sharing.
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Runs a task that ends with the sharing; one that ends with its runtime, or panics, is `lost`.
+    fn spawn(
+        &self,
+        task: impl Future<Output = ()> + Send + 'static,
+        lost: impl FnOnce() + Send + 'static,
+    ) {
         let ended = self.ended.clone();
+        let mut lost = Lost(Some(lost));
         tokio::spawn(async move {
             tokio::select! {
                 () = ended.cancelled() => {}
                 () = task => {}
             }
+            lost.0 = None;
         });
     }
 }
@@ -160,6 +169,25 @@ impl Kind {
         self.known().refused = Some(Instant::now());
     }
 
+    /// The watch's task is gone: its readers ask anew.
+    fn watch_lost(&self) {
+        self.leave_alone_after_panic();
+        let error = "the task of the watch over all namespaces is gone";
+        self.watch.failed(Failure::Unanswered(error.into()));
+    }
+
+    /// The task of the lists is gone: those who wait ask anew.
+    fn lists_lost(&self) {
+        self.leave_alone_after_panic();
+        self.lists.lost();
+    }
+
+    fn leave_alone_after_panic(&self) {
+        if std::thread::panicking() {
+            self.refuse();
+        }
+    }
+
     fn is_forgotten(&self, now: Instant) -> bool {
         let known = *self.known();
         let refused = known.refused.is_some_and(|at| now - at < REFUSAL);
@@ -181,6 +209,16 @@ impl Kind {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         lock(&self.known)
+    }
+}
+
+// === impl Lost ===
+
+impl<F: FnOnce()> Drop for Lost<F> {
+    fn drop(&mut self) {
+        if let Some(lost) = self.0.take() {
+            lost();
+        }
     }
 }
 

@@ -333,7 +333,9 @@ impl Kind {
             Start::Expired(oldest) => return Opened::Expired(oldest),
             Start::Wait(reader) => reader,
             Start::Begin(reader) => {
-                sharing.spawn(follow(self.clone(), sharing.base.clone()));
+                let kind = self.clone();
+                let follow = follow(self.clone(), sharing.base.clone());
+                sharing.spawn(follow, move || kind.watch_lost());
                 reader
             }
         };

@@ -17,11 +17,11 @@ use super::{Place, get, parsed};
 
 const JSON: &str = "application/json";
 
-fn names(count: usize) -> Vec<String> {
+pub(super) fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("n{number}")).collect()
 }
 
-fn place(count: usize) -> Place {
+pub(super) fn place(count: usize) -> Place {
     let names = names(count);
     Place::new(&names.iter().map(String::as_str).collect::<Vec<_>>())
 }
