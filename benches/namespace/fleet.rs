@@ -188,7 +188,8 @@ async fn write(
     let writer = client(url);
     let mut latencies = Vec::new();
     for change in 0..changes {
-        let wanted = Some(change.to_string());
+        // Never what another process has written: that would be no change.
+        let wanted = Some(format!("{}-{change}", std::process::id()));
         let namespace = format!("n{}", change * 7 % namespaces);
         let maps: Api<ConfigMap> = Api::namespaced(writer.clone(), &namespace);
         let patch = Patch::Merge(json!({"metadata": {"annotations": {"n": wanted}}}));

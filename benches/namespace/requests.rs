@@ -1,15 +1,17 @@
-//! A request through the layer beside a direct one, to a server in the same process.
+//! A request through the layer beside a direct one: to a server in the same process, which leaves out everything else, and
+//! over loopback, as requests are.
 
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
-    Api, Client,
+    Api, Client, Config,
     api::{ListParams, Patch},
 };
 use kube_sandbox::Sandbox;
-use multicluster::{ClusterProvider, ClusterRef, providers::NamespaceProvider};
+use multicluster::{ClusterProvider, ClusterRef, cluster_client, providers::NamespaceProvider};
 use serde_json::json;
+use tokio::net::TcpListener;
 
 use super::quantile;
 
@@ -17,10 +19,31 @@ pub(crate) fn measure(rounds: usize) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    runtime.expect("a runtime").block_on(compare(rounds))
+    let sandbox = filled();
+    let runtime = runtime.expect("a runtime");
+    let mut lines = runtime.block_on(compare("in process", sandbox.client(), rounds));
+
+    let server = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let listener = server
+        .block_on(TcpListener::bind("127.0.0.1:0"))
+        .expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let _serving = {
+        let _inside = server.enter();
+        sandbox.serve(listener).expect("a server")
+    };
+    lines.extend(runtime.block_on(async {
+        let client = cluster_client(Config::new(url.parse().expect("a URL")));
+        compare("over loopback", client.expect("a client"), rounds).await
+    }));
+    lines
 }
 
-async fn compare(rounds: usize) -> Vec<String> {
+fn filled() -> Sandbox {
     let map = |number: usize| {
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("m{number}"), "namespace": "zoo"},
             "data": {"text": "some text of a value ".repeat(25)}})
@@ -30,11 +53,14 @@ async fn compare(rounds: usize) -> Vec<String> {
     sandbox
         .load([zoo].into_iter().chain((0..50).map(map)))
         .expect("objects");
-    let provider = NamespaceProvider::new(sandbox.client());
+    sandbox
+}
+
+async fn compare(place: &str, direct: Client, rounds: usize) -> Vec<String> {
+    let provider = NamespaceProvider::new(direct.clone());
     let cluster = ClusterRef::new("zoo".parse().expect("a name"));
     let cluster = provider.connect(&cluster).await.expect("a cluster");
     let scoped = cluster.client().clone();
-    let direct = sandbox.client();
     let mut lines = Vec::new();
     for what in ["get", "patch", "list of 50"] {
         let (mut here, mut there) = (Vec::new(), Vec::new());
@@ -48,7 +74,7 @@ async fn compare(rounds: usize) -> Vec<String> {
         let (here, there) = (quantile(&here, 0.5), quantile(&there, 0.5));
         let ratio = here.as_secs_f64() / there.as_secs_f64();
         lines.push(format!(
-            "{what}: direct {there:?}, through the layer {here:?}, ratio {ratio:.2} (medians)"
+            "{what}, {place}: direct {there:?}, through the layer {here:?}, ratio {ratio:.2} (medians)"
         ));
     }
     lines

@@ -2,7 +2,7 @@
 
 use std::{
     pin::{Pin, pin},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -91,6 +91,7 @@ async fn send(
     };
     Ok(response.map(|inner| CutBody {
         inner,
+        at_end: false,
         ended: Box::pin(guard.scope.ended.clone().cancelled_owned()),
         guard,
     }))
@@ -108,6 +109,8 @@ fn is_write<B>(request: &Request<B>) -> bool {
 /// A response body that fails when the engagement ends.
 struct CutBody {
     inner: Body,
+    /// Whether everything was read, and the connection had a moment to return.
+    at_end: bool,
     ended: Pin<Box<WaitForCancellationFutureOwned>>,
     guard: Guard,
 }
@@ -124,7 +127,17 @@ impl HttpBody for CutBody {
             let refusal = self.guard.refusal(NotOwnerReason::Ended);
             return Poll::Ready(Some(Err(KubeError::Service(refusal.into()))));
         }
-        Pin::new(&mut self.inner).poll_frame(context)
+        if self.at_end {
+            return Poll::Ready(None);
+        }
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        if frame.is_none() {
+            // The connection is at hand for others a moment after the last byte: whoever asks at once opens another.
+            self.at_end = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -113,7 +113,13 @@ fn start<K: Watched>(
     let (commands, obeyed) = mailbox();
     let changes = Changes::new(watch.get_transform());
     let objects = changes.objects().clone();
-    let work = task::run(engagement.clone(), watch.clone(), changes, obeyed);
+    // In a box, since a future that another one moves takes its place twice.
+    let work = Box::pin(task::run(
+        engagement.clone(),
+        watch.clone(),
+        changes,
+        obeyed,
+    ));
     let cancelled = engagement.cancelled();
     tokio::spawn(engagement.track(async move {
         tokio::select! {

@@ -51,7 +51,8 @@ async fn revoked(client: &Client, health: &Health) {
 async fn ask(client: &Client, limit: Duration) -> Result<StatusCode, String> {
     let request = Request::get("/version").body(Body::empty());
     let request = request.map_err(|error| error.to_string())?;
-    let answer = tokio::time::timeout(limit, client.send(request)).await;
+    // In a box, since it is large and rare.
+    let answer = Box::pin(tokio::time::timeout(limit, client.send(request))).await;
     let answer = answer.map_err(|_| format!("no answer within {limit:?}"))?;
     let response = answer.map_err(|error| Report(&error).to_string())?;
     Ok(response.status())
