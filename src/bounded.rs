@@ -6,7 +6,10 @@ use http::{Request, Response};
 use kube::{Client, client::Body};
 use tower::service_fn;
 
-use crate::error::BoxError;
+use crate::{
+    error::BoxError,
+    transport::{AnswerBody, Transport},
+};
 
 /// How long a server may take to begin its answer; its own limit for a request is 60 s too.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -22,6 +25,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 #[must_use]
 pub fn bounded(base: Client) -> Client {
     let namespace = base.default_namespace().to_owned();
+    let base = Transport::Client(base);
     let service = service_fn(move |request| {
         let base = base.clone();
         async move { send(&base, request).await }
@@ -31,10 +35,10 @@ pub fn bounded(base: Client) -> Client {
 
 /// Sends one request.
 pub(crate) async fn send(
-    base: &Client,
+    base: &Transport,
     request: Request<Body>,
-) -> Result<Response<Body>, BoxError> {
+) -> Result<Response<AnswerBody>, BoxError> {
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, base.send(request)).await;
     let answer = answer.map_err(|_| format!("no answer within {ANSWER_TIMEOUT:?}"))?;
-    Ok(answer?)
+    answer
 }

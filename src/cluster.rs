@@ -2,9 +2,19 @@
 
 use std::{borrow::Borrow, collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
-use kube::Client;
+use bytes::Bytes;
+use http::{Request, Response};
+use kube::{
+    Client, Config,
+    client::{Body, ClientBuilder},
+};
+use tower::Service;
 
-use crate::error::Error;
+use crate::{
+    connect,
+    error::{BoxError, Error},
+    transport::Transport,
+};
 
 /// The longest cluster name, in bytes.
 const MAX_NAME: usize = 512;
@@ -27,7 +37,7 @@ pub struct ClusterName(Arc<str>);
 pub struct Cluster {
     name: ClusterName,
     labels: Arc<BTreeMap<String, String>>,
-    client: Client,
+    transport: Transport,
 }
 
 // === impl ClusterName ===
@@ -93,11 +103,60 @@ impl Cluster {
     /// A cluster that is reached through `client`.
     #[must_use]
     pub fn new(name: ClusterName, client: Client) -> Self {
+        Self::reached_by(name, Transport::Client(client))
+    }
+
+    /// A cluster that is reached as `config` says, like by [`cluster_client`](crate::cluster_client) in every other way.
+    ///
+    /// It costs less than one that is made of a client: one queue of requests less in memory (10 kB), and one hop less for
+    /// each request.
+    ///
+    /// # Errors
+    /// As those of [`Client::try_from`]: credentials or certificates that cannot be used.
+    ///
+    /// # Blocking
+    /// A `config` with an `exec` plugin runs it here, on the present thread; call this in
+    /// [`spawn_blocking`](tokio::task::spawn_blocking) then.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, which every [`Client`] needs.
+    pub fn from_config(name: ClusterName, config: Config) -> Result<Self, kube::Error> {
+        let builder = ClientBuilder::try_from(connect::for_cluster(config))?;
+        Ok(Self::reached_by(name, Transport::of_builder(builder)))
+    }
+
+    /// A cluster whose requests `service` answers, and whose default namespace this is.
+    ///
+    /// For providers that change requests or answers on their way.
+    pub fn from_service<S, B>(
+        name: ClusterName,
+        service: S,
+        default_namespace: impl Into<String>,
+    ) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let transport = Transport::of_service(service, default_namespace.into());
+        Self::reached_by(name, transport)
+    }
+
+    fn reached_by(name: ClusterName, transport: Transport) -> Self {
         Self {
             name,
             labels: Arc::default(),
-            client,
+            transport,
         }
+    }
+
+    /// The same cluster by another name.
+    #[must_use]
+    pub fn with_name(mut self, name: ClusterName) -> Self {
+        self.name = name;
+        self
     }
 
     /// Adds labels, which controllers can select by.
@@ -126,13 +185,34 @@ impl Cluster {
     /// The client of this cluster.
     #[must_use]
     pub fn client(&self) -> &Client {
-        &self.client
+        self.transport.client()
+    }
+
+    /// Sends a request as it is.
+    ///
+    /// # Errors
+    /// As those of [`Client::send`]: there is no answer. One that refuses is an answer.
+    pub async fn send(
+        &self,
+        request: Request<Body>,
+    ) -> Result<
+        Response<impl http_body::Body<Data = Bytes, Error = BoxError> + Send + use<>>,
+        kube::Error,
+    > {
+        self.transport.send(request).await.map_err(|error| {
+            let known = error.downcast::<kube::Error>().map(|error| *error);
+            known.unwrap_or_else(kube::Error::Service)
+        })
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     /// The same cluster behind another client.
     #[must_use]
     pub fn with_client(mut self, client: Client) -> Self {
-        self.client = client;
+        self.transport = Transport::Client(client);
         self
     }
 }

@@ -27,12 +27,17 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// # Panics
 /// Outside of a tokio runtime, which every [`Client`] needs.
-pub fn cluster_client(mut config: Config) -> Result<Client, kube::Error> {
+pub fn cluster_client(config: Config) -> Result<Client, kube::Error> {
+    Client::try_from(for_cluster(config))
+}
+
+/// The same of a `config`.
+pub(crate) fn for_cluster(mut config: Config) -> Config {
     config.default_retry = false;
     config.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
     config.write_timeout.get_or_insert(WRITE_TIMEOUT);
     if config.cluster_url.scheme_str() == Some("http") {
         config.root_cert.get_or_insert_default();
     }
-    Client::try_from(config)
+    config
 }

@@ -137,7 +137,7 @@ impl Engagement {
         health: Health,
         surroundings: &Surroundings,
     ) -> Self {
-        let client = fenced_client(cluster.client().clone(), guard.clone(), health.clone());
+        let client = fenced_client(cluster.transport().clone(), guard.clone(), health.clone());
         let whole = Whole {
             guard,
             health,

@@ -84,6 +84,7 @@ pub mod sharding;
 mod shutdown;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod transport;
 
 #[path = "../providers/mod.rs"]
 pub mod providers;

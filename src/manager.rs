@@ -140,7 +140,7 @@ impl Manager {
         let followed = host.zip(surroundings.host.clone());
         let mut host = pin!(async {
             if let Some((client, engagement)) = followed {
-                connection::probe(&client, engagement.health()).await;
+                connection::probe(&client.into(), engagement.health()).await;
             }
             std::future::pending::<()>().await;
         });

@@ -13,7 +13,7 @@ use std::{
 /// What each module of the crate may use.
 const CRATE: &[(&str, &[&str])] = &[
     ("backoff", &[]),
-    ("bounded", &["error"]),
+    ("bounded", &["error", "transport"]),
     ("clock", &[]),
     ("connect", &[]),
     ("error", &[]),
@@ -23,8 +23,9 @@ const CRATE: &[(&str, &[&str])] = &[
         &["controller", "error", "manager", "setting", "sharding"],
     ),
     ("shutdown", &[]),
+    ("transport", &["error"]),
     ("loads", &["cluster"]),
-    ("cluster", &["error"]),
+    ("cluster", &["connect", "error", "transport"]),
     ("provider", &["cluster", "error"]),
     ("problems", &["cluster"]),
     ("selector", &["cluster", "error"]),
@@ -33,7 +34,17 @@ const CRATE: &[(&str, &[&str])] = &[
         "provider_ext",
         &["backoff", "cluster", "clusters", "error", "provider"],
     ),
-    ("guard", &["bounded", "clock", "cluster", "error", "health"]),
+    (
+        "guard",
+        &[
+            "bounded",
+            "clock",
+            "cluster",
+            "error",
+            "health",
+            "transport",
+        ],
+    ),
     ("health", &[]),
     ("mailbox", &[]),
     (
@@ -76,6 +87,7 @@ const CRATE: &[(&str, &[&str])] = &[
             "provider_ext",
             "setting",
             "sharding",
+            "transport",
         ],
     ),
 ];

@@ -9,10 +9,10 @@ use kube_sandbox::Sandbox;
 use multicluster::{Cluster, ClusterEvent, ClusterName, ClusterProvider, ClusterRef, Error};
 use tokio::sync::watch;
 
-/// Clusters with these clients, all there or all gone.
+/// Clusters, all there or all gone.
 #[derive(Clone)]
 pub(crate) struct Switch {
-    clients: Arc<Vec<(ClusterName, Client)>>,
+    clusters: Arc<Vec<Cluster>>,
     on: watch::Sender<bool>,
 }
 
@@ -22,12 +22,13 @@ impl Switch {
     /// They are gone at first.
     pub(crate) fn new(clients: impl IntoIterator<Item = Client>) -> Self {
         let clients = clients.into_iter().enumerate();
-        let clients = clients.map(|(place, client)| {
-            let name = format!("cluster-{place}").parse().expect("a name");
-            (name, client)
-        });
+        Self::of(clients.map(|(place, client)| Cluster::new(name(place), client)))
+    }
+
+    /// They are gone at first.
+    pub(crate) fn of(clusters: impl IntoIterator<Item = Cluster>) -> Self {
         Self {
-            clients: Arc::new(clients.collect()),
+            clusters: Arc::new(clusters.into_iter().collect()),
             on: watch::Sender::new(false),
         }
     }
@@ -39,7 +40,8 @@ impl Switch {
 
 impl ClusterProvider for Switch {
     fn clusters(&self) -> BoxStream<'static, Result<ClusterEvent, Error>> {
-        let names: Vec<_> = self.clients.iter().map(|(name, _)| name.clone()).collect();
+        let clusters = self.clusters.iter();
+        let names: Vec<_> = clusters.map(|cluster| cluster.name().clone()).collect();
         let first = self.on.subscribe();
         stream::unfold((first, true), |(mut on, first)| async move {
             if !first && on.changed().await.is_err() {
@@ -59,12 +61,18 @@ impl ClusterProvider for Switch {
     }
 
     fn connect(&self, cluster: &ClusterRef) -> BoxFuture<'static, Result<Cluster, Error>> {
-        let known = self.clients.iter().find(|(name, _)| *name == cluster.name);
-        let connected = known
-            .map(|(name, client)| Cluster::new(name.clone(), client.clone()))
+        let mut clusters = self.clusters.iter();
+        let connected = clusters
+            .find(|known| *known.name() == cluster.name)
+            .cloned()
             .ok_or_else(|| Error::provider("switch", "connect", "there is no such cluster"));
         future::ready(connected).boxed()
     }
+}
+
+/// The name of one of many clusters.
+pub(crate) fn name(place: usize) -> ClusterName {
+    format!("cluster-{place}").parse().expect("a name")
 }
 
 /// An API server with one ConfigMap.

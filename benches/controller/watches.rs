@@ -17,11 +17,14 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use kube_sandbox::Sandbox;
-use multicluster::{Action, BoxError, Context, Controller, Manager, informer::Watched};
+use multicluster::{Action, BoxError, Cluster, Context, Controller, Manager, informer::Watched};
 
 use tokio::net::TcpListener;
 
-use super::{clusters::Switch, counting, runtime};
+use super::{
+    clusters::{self, Switch},
+    counting, runtime,
+};
 
 pub(crate) fn measure(clusters: usize) {
     // The server's memory is not ours: its threads are a group of their own.
@@ -78,11 +81,11 @@ async fn filled() -> Sandbox {
     sandbox
 }
 
-fn client(url: &str) -> Client {
+fn config(url: &str) -> Config {
     let mut config = Config::new(url.parse().expect("a URL"));
     config.root_cert = Some(Vec::new());
     config.default_retry = false;
-    Client::try_from(config).expect("a client")
+    config
 }
 
 async fn kube_alone(clusters: usize, url: &str) -> (i64, Duration) {
@@ -90,7 +93,7 @@ async fn kube_alone(clusters: usize, url: &str) -> (i64, Duration) {
     let listed = Arc::new(AtomicUsize::new(0));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..clusters {
-        let client = client(url);
+        let client = Client::try_from(config(url)).expect("a client");
         tasks.spawn(follow::<ConfigMap>(client.clone(), listed.clone()));
         tasks.spawn(follow::<Secret>(client.clone(), listed.clone()));
         tasks.spawn(follow::<Service>(client, listed.clone()));
@@ -115,10 +118,11 @@ where
     }
 }
 
-async fn multicluster(clusters: usize, url: &str) -> (i64, Duration) {
-    // The clients count as kube's do.
+async fn multicluster(count: usize, url: &str) -> (i64, Duration) {
+    // The connections count as kube's do.
     let before = counting::bytes(0);
-    let switch = Switch::new((0..clusters).map(|_| client(url)));
+    let cluster = |place| Cluster::from_config(clusters::name(place), config(url));
+    let switch = Switch::of((0..count).map(|place| cluster(place).expect("a cluster")));
     let reconciled = Arc::new(AtomicUsize::new(0));
     let manager = Manager::builder(switch.clone())
         .with(controller::<ConfigMap>("maps", &reconciled))
@@ -128,11 +132,11 @@ async fn multicluster(clusters: usize, url: &str) -> (i64, Duration) {
     let manager = tokio::spawn(manager.run(std::future::pending()));
     let start = Instant::now();
     switch.turn(true);
-    until(|| reconciled.load(Ordering::Relaxed) >= 3 * clusters).await;
+    until(|| reconciled.load(Ordering::Relaxed) >= 3 * count).await;
     let time = start.elapsed();
     let bytes = settled(before).await;
     manager.abort();
-    (bytes / clusters as i64, time)
+    (bytes / count as i64, time)
 }
 
 fn controller<K: Watched<DynamicType: Default>>(

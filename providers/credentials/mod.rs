@@ -27,8 +27,8 @@ mod text;
 mod tests;
 
 use multicluster::{
-    cluster_client,
-    kube::{Client, Config, config::Kubeconfig},
+    Cluster, ClusterName,
+    kube::{Config, config::Kubeconfig},
 };
 
 pub use allowed::Allowed;
@@ -37,15 +37,16 @@ pub(crate) use text::parse;
 
 use access::Access;
 
-/// A client for the cluster of `context`, which has answered once.
+/// The cluster of `context`, which has answered once.
 ///
 /// Without a `context` it is the current one; a kubeconfig with a single context needs none. Dropping the future gives
 /// the attempt up; only an `exec` plugin that has been started runs on.
 pub(crate) async fn connect(
+    name: ClusterName,
     kubeconfig: Kubeconfig,
     context: Option<&str>,
     allowed: Allowed,
-) -> Result<Client, Error> {
+) -> Result<Cluster, Error> {
     let mut access = Access::pick(kubeconfig, context)?;
     allowed.check(&access)?;
     if access.reads_files() {
@@ -61,11 +62,12 @@ pub(crate) async fn connect(
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
     let config = config.map_err(|error| Error::of_config(&error))?;
     let made = if runs_programs {
-        plugin::make_client(config).await?
+        let made = plugin::make_client(config).await?;
+        made.map(|client| Cluster::new(name, client))
     } else {
-        cluster_client(config)
+        Cluster::from_config(name, config)
     };
-    let client = made.map_err(|error| Error::of_client(&error, &cluster))?;
-    server::greet(&client, address).await?;
-    Ok(client)
+    let connected = made.map_err(|error| Error::of_client(&error, &cluster))?;
+    server::greet(&connected, address).await?;
+    Ok(connected)
 }

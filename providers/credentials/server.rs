@@ -5,8 +5,9 @@ use std::time::Duration;
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Collected, Limited};
 use multicluster::{
+    Cluster,
     k8s_openapi::apimachinery::pkg::version::Info,
-    kube::{self, Client, client::Body, config::Cluster},
+    kube::{self, client::Body, config},
 };
 
 use super::error::Error;
@@ -18,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const MAX_ANSWER: usize = 64 << 10;
 
 /// Where a cluster's server is, as `https://host:port`: what errors may say of it.
-pub(super) fn address(cluster: &Cluster) -> Result<String, Error> {
+pub(super) fn address(cluster: &config::Cluster) -> Result<String, Error> {
     let wrong = |reason| Error::Server { reason };
     let server = cluster
         .server
@@ -55,11 +56,11 @@ pub(super) fn address(cluster: &Cluster) -> Result<String, Error> {
 /// Asks for the server's version: the first use of address, certificates and credentials.
 ///
 /// The answer is read here, since kube would write one that it cannot read into the log, and it may come from anywhere.
-pub(super) async fn greet(client: &Client, address: String) -> Result<(), Error> {
+pub(super) async fn greet(cluster: &Cluster, address: String) -> Result<(), Error> {
     let request = Request::get("/version").body(Body::empty());
     let request = request.map_err(|_| Error::Interrupted)?;
     let ask = async {
-        let answer = client.send(request).await?;
+        let answer = cluster.send(request).await?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
         Ok((status, body))

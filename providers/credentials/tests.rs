@@ -4,11 +4,19 @@ mod connections;
 mod fixture;
 mod plugins;
 
-use multicluster::Report;
+use multicluster::{Cluster, Report, kube::config::Kubeconfig};
 use serde_json::{Value, json};
 
-use super::{Allowed, Error, connect, parse};
+use super::{Allowed, Error, parse};
 use fixture::{Identity, MARK, kubeconfig, secrets_of};
+
+async fn connect(
+    kubeconfig: Kubeconfig,
+    context: Option<&str>,
+    allowed: Allowed,
+) -> Result<Cluster, Error> {
+    super::connect("zoo".parse().unwrap(), kubeconfig, context, allowed).await
+}
 
 /// Why a kubeconfig cannot be used, in all the forms in which an error is shown.
 async fn refusal(text: &[u8], allowed: Allowed) -> String {

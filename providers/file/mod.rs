@@ -228,9 +228,9 @@ impl ClusterProvider for FileProvider {
             let place = this.read(name.clone()).await.map_err(failed)?;
             let (kubeconfig, context) = place;
             let context = context.as_deref();
-            let client = credentials::connect(kubeconfig, context, this.settings.allowed).await;
-            let client = client.map_err(|error| failed(error.into()))?;
-            Ok(Cluster::new(name, client))
+            let allowed = this.settings.allowed;
+            let connected = credentials::connect(name.clone(), kubeconfig, context, allowed).await;
+            connected.map_err(|error| failed(error.into()))
         }
         .boxed()
     }

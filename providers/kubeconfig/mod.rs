@@ -161,13 +161,12 @@ impl ClusterProvider for KubeconfigProvider {
             let step = || format!("use the kubeconfig of the Secret {place}");
             let bytes = source.kubeconfig(&secret);
             let bytes = bytes.map_err(|why| Error::provider(NAME, step(), why))?;
-            let client = async {
+            let connected = async {
                 let kubeconfig = credentials::parse(bytes)?;
-                credentials::connect(kubeconfig, None, source.allowed).await
+                credentials::connect(name, kubeconfig, None, source.allowed).await
             };
-            let client = client.await;
-            let client = client.map_err(|error| Error::provider(NAME, step(), error))?;
-            Ok(Cluster::new(name, client))
+            let connected = connected.await;
+            connected.map_err(|error| Error::provider(NAME, step(), error))
         }
         .boxed()
     }

@@ -160,8 +160,7 @@ impl ClusterProvider for MultiProvider {
         let connecting = provider.connect(&inner);
         async move {
             let connected = connecting.await.map_err(|error| prefix.error(error))?;
-            let labels = connected.get_labels().clone();
-            Ok(Cluster::new(name, connected.client().clone()).labels(labels))
+            Ok(connected.with_name(name))
         }
         .boxed()
     }

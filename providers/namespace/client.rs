@@ -8,7 +8,7 @@ use http::{Method, Request, Response, StatusCode, Uri, header, request::Parts};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use multicluster::{
-    BoxError,
+    BoxError, Cluster, ClusterName,
     kube::{Client, client::Body},
 };
 use tokio::time::Instant;
@@ -44,15 +44,20 @@ struct Call {
     query: Query,
 }
 
-/// The client of the cluster that is `namespace` of the cluster of `base`.
-pub(super) fn scoped(base: Client, namespace: &str, sharing: Arc<Sharing>) -> Client {
+/// The cluster `name` that is `namespace` of the cluster of `base`.
+pub(super) fn scoped(
+    name: ClusterName,
+    base: Client,
+    namespace: &str,
+    sharing: Arc<Sharing>,
+) -> Cluster {
     let scope = Arc::new(Scope {
         base,
         namespace: namespace.into(),
         sharing,
     });
     let service = service_fn(move |request| send(scope.clone(), request));
-    Client::new(service, VISIBLE)
+    Cluster::from_service(name, service, VISIBLE)
 }
 
 async fn send(scope: Arc<Scope>, request: Request<Body>) -> Result<Response<ReplyBody>, BoxError> {

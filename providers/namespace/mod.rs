@@ -147,8 +147,8 @@ impl ClusterProvider for NamespaceProvider {
                 Error::provider(NAME, format!("get the Namespace {name}"), error)
             })?;
             drop(place);
-            let scoped = client::scoped(client, &namespace.name_any(), provider.sharing());
-            Ok(Cluster::new(name, scoped))
+            let namespace = namespace.name_any();
+            Ok(client::scoped(name, client, &namespace, provider.sharing()))
         }
         .boxed()
     }

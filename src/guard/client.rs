@@ -17,6 +17,7 @@ use crate::{
     bounded,
     error::{BoxError, Report},
     health::Health,
+    transport::{AnswerBody, Transport},
 };
 
 /// How long a request may wait until it is asked whether the cluster is there.
@@ -31,7 +32,8 @@ const LONG: Duration = Duration::from_secs(5);
 ///
 /// What becomes of requests is noted in `health`; while the cluster is unreachable they are refused with
 /// [`Unreachable`](crate::health::Unreachable).
-pub(crate) fn fenced_client(base: Client, guard: Guard, health: Health) -> Client {
+pub(crate) fn fenced_client(base: impl Into<Transport>, guard: Guard, health: Health) -> Client {
+    let base = base.into();
     let namespace = base.default_namespace().to_owned();
     let service = service_fn(move |request| {
         let (base, guard, health) = (base.clone(), guard.clone(), health.clone());
@@ -42,10 +44,10 @@ pub(crate) fn fenced_client(base: Client, guard: Guard, health: Health) -> Clien
 
 /// Sends one request and notes what becomes of it.
 async fn noted(
-    base: &Client,
+    base: &Transport,
     health: &Health,
     request: Request<Body>,
-) -> Result<Response<Body>, BoxError> {
+) -> Result<Response<AnswerBody>, BoxError> {
     health.check()?;
     let mut sending = pin!(bounded::send(base, request));
     let mut answers = health.answers();
@@ -70,7 +72,7 @@ async fn noted(
 }
 
 async fn send(
-    base: &Client,
+    base: &Transport,
     guard: Guard,
     health: &Health,
     request: Request<Body>,
@@ -108,7 +110,7 @@ fn is_write<B>(request: &Request<B>) -> bool {
 
 /// A response body that fails when the engagement ends.
 struct CutBody {
-    inner: Body,
+    inner: AnswerBody,
     /// Whether everything was read, and the connection had a moment to return.
     at_end: bool,
     ended: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -117,15 +119,15 @@ struct CutBody {
 
 impl HttpBody for CutBody {
     type Data = <Body as HttpBody>::Data;
-    type Error = KubeError;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, KubeError>>> {
+    ) -> Poll<Option<Result<Frame<Self::Data>, BoxError>>> {
         if self.ended.as_mut().poll(context).is_ready() {
             let refusal = self.guard.refusal(NotOwnerReason::Ended);
-            return Poll::Ready(Some(Err(KubeError::Service(refusal.into()))));
+            return Poll::Ready(Some(Err(KubeError::Service(refusal.into()).into())));
         }
         if self.at_end {
             return Poll::Ready(None);

@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use http::{Request, StatusCode};
 use k8s_openapi::jiff::Timestamp;
-use kube::{Client, client::Body};
+use kube::client::Body;
 
-use crate::{error::Report, health::Health};
+use crate::{error::Report, health::Health, transport::Transport};
 
 /// How long before its credentials expire a connection is made anew.
 const BEFORE_EXPIRY: Duration = Duration::from_secs(60);
 
 /// Asks a cluster whose requests fail, until it answers, and again when they do so later; never ends.
 ///
-/// `client` is the cluster's own, since the fenced one may refuse meanwhile.
-pub(super) async fn probe(client: &Client, health: &Health) {
+/// `transport` is the cluster's own, since the fenced one may refuse meanwhile.
+pub(super) async fn probe(transport: &Transport, health: &Health) {
     loop {
         health.doubtful().await;
         tokio::time::sleep(health.probe_after()).await;
-        match ask(client, health.probe_limit()).await {
+        match ask(transport, health.probe_limit()).await {
             Ok(status) if status.is_server_error() => {
                 health.probe_failed(format!("it answers {status}"));
             }
@@ -29,18 +29,18 @@ pub(super) async fn probe(client: &Client, health: &Health) {
 }
 
 /// Completes when the cluster should be connected to anew, with the reason.
-pub(super) async fn worn_out(client: &Client, health: &Health) -> &'static str {
+pub(super) async fn worn_out(transport: &Transport, health: &Health) -> &'static str {
     tokio::select! {
-        () = expiry(client) => "its credentials expire",
-        () = revoked(client, health) => "it refuses the credentials (401)",
+        () = expiry(transport) => "its credentials expire",
+        () = revoked(transport, health) => "it refuses the credentials (401)",
     }
 }
 
 /// Completes when the cluster refuses the credentials, and not just something behind it that was asked through it.
-async fn revoked(client: &Client, health: &Health) {
+async fn revoked(transport: &Transport, health: &Health) {
     loop {
         health.unauthorized().await;
-        if ask(client, health.probe_limit()).await == Ok(StatusCode::UNAUTHORIZED) {
+        if ask(transport, health.probe_limit()).await == Ok(StatusCode::UNAUTHORIZED) {
             return;
         }
         health.authorized();
@@ -48,19 +48,19 @@ async fn revoked(client: &Client, health: &Health) {
 }
 
 /// One cheap request that everybody may send.
-async fn ask(client: &Client, limit: Duration) -> Result<StatusCode, String> {
+async fn ask(transport: &Transport, limit: Duration) -> Result<StatusCode, String> {
     let request = Request::get("/version").body(Body::empty());
     let request = request.map_err(|error| error.to_string())?;
     // In a box, since it is large and rare.
-    let answer = Box::pin(tokio::time::timeout(limit, client.send(request))).await;
+    let answer = Box::pin(tokio::time::timeout(limit, transport.send(request))).await;
     let answer = answer.map_err(|_| format!("no answer within {limit:?}"))?;
-    let response = answer.map_err(|error| Report(&error).to_string())?;
+    let response = answer.map_err(|error| Report(&*error).to_string())?;
     Ok(response.status())
 }
 
 /// Completes shortly before the credentials of a client expire.
-async fn expiry(client: &Client) {
-    let Some(end) = client.valid_until() else {
+async fn expiry(transport: &Transport) {
+    let Some(end) = transport.valid_until() else {
         return std::future::pending().await;
     };
     let left = end.duration_since(Timestamp::now());

@@ -300,8 +300,8 @@ async fn engaged(
     let mut worn_out = false;
     tokio::select! {
         () = stop.cancelled() => {}
-        () = connection::probe(base.client(), engagement.health()) => {}
-        reason = connection::worn_out(base.client(), engagement.health()) => {
+        () = connection::probe(base.transport(), engagement.health()) => {}
+        reason = connection::worn_out(base.transport(), engagement.health()) => {
             worn_out = true;
             tracing::warn!(cluster = %name, "connecting anew: {reason}");
         }

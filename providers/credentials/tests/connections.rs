@@ -14,7 +14,8 @@ use tokio_rustls::{
 };
 
 use super::{
-    super::{Allowed, connect, parse},
+    super::{Allowed, parse},
+    connect,
     fixture::{MARK, base64, kubeconfig},
     refusal,
 };
@@ -42,10 +43,10 @@ async fn the_current_context_or_the_only_one_or_the_named_one() {
         (named, Some("a"), "default"),
     ] {
         let kubeconfig = parse(text.as_bytes()).unwrap();
-        let client = connect(kubeconfig, context, Allowed::NOTHING)
+        let cluster = connect(kubeconfig, context, Allowed::NOTHING)
             .await
             .unwrap();
-        assert_eq!(client.default_namespace(), namespace);
+        assert_eq!(cluster.client().default_namespace(), namespace);
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{
-    super::{Allowed, access::Access, connect, parse, plugin},
-    Report,
+    super::{Allowed, access::Access, parse, plugin},
+    Report, connect,
     fixture::{MARK, kubeconfig},
     refusal,
 };

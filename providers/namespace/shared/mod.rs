@@ -118,13 +118,13 @@ impl Sharing {
         lost: impl FnOnce() + Send + 'static,
     ) {
         let ended = self.ended.clone();
-        let mut lost = Lost(Some(lost));
+        let lost = Lost(Some(lost));
         tokio::spawn(async move {
             tokio::select! {
                 () = ended.cancelled() => {}
                 () = task => {}
             }
-            lost.0 = None;
+            lost.not_at_all();
         });
     }
 }
@@ -213,6 +213,12 @@ impl Kind {
 }
 
 // === impl Lost ===
+
+impl<F: FnOnce()> Lost<F> {
+    fn not_at_all(mut self) {
+        self.0 = None;
+    }
+}
 
 impl<F: FnOnce()> Drop for Lost<F> {
     fn drop(&mut self) {

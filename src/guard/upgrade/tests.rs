@@ -7,7 +7,10 @@ use std::{
 };
 
 use hyper::{body::Incoming, server, service};
-use kube::{Client, Config, client::Body};
+use kube::{
+    Client, Config,
+    client::{Body, ClientBuilder},
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::*;
@@ -15,6 +18,7 @@ use crate::health::Health;
 use crate::{
     clock::{Clock, Moment, TokioClock},
     guard::{FencingToken, NotOwner, NotOwnerReason, fenced_client},
+    transport::Transport,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -68,8 +72,8 @@ impl Echo {
         self.closed.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// A client whose connections exist in memory, so that time can be paused.
-    fn client(&self) -> Client {
+    /// Connections that exist in memory, so that time can be paused.
+    fn transport(&self) -> Transport {
         let echo = self.clone();
         let send = move |request: Request<Body>| {
             let (here, there) = io::duplex(1024);
@@ -80,7 +84,7 @@ impl Echo {
                 sender.send_request(request).await
             }
         };
-        Client::new(tower::service_fn(send), "default")
+        Transport::of_service(tower::service_fn(send), "default".to_owned())
     }
 
     fn heard(&self) -> String {
@@ -112,7 +116,7 @@ impl Call {
         let guard = Guard::new("zoo".parse().unwrap(), clock.clone());
         guard.permit(clock.now() + 10 * SECOND, FencingToken(7));
         let engaged = guard.engagement();
-        let client = fenced_client(echo.client(), engaged.clone(), Health::new());
+        let client = fenced_client(echo.transport(), engaged.clone(), Health::new());
         Self {
             echo,
             guard: engaged,
@@ -244,7 +248,7 @@ async fn a_caller_that_goes_away_closes_it() {
     tokio::time::sleep(SECOND).await;
     assert_eq!(call.echo.closed(), 1);
     // One that never takes the connection over, too.
-    let client = fenced_client(call.echo.client(), call.guard.clone(), Health::new());
+    let client = fenced_client(call.echo.transport(), call.guard.clone(), Health::new());
     drop(client.send(exec()).await.unwrap());
     tokio::time::sleep(SECOND).await;
     assert_eq!(call.echo.closed(), 2);
@@ -254,7 +258,7 @@ async fn a_caller_that_goes_away_closes_it() {
 async fn an_upgrade_without_permission_is_not_sent() {
     let (echo, clock) = (Echo::default(), Arc::new(TokioClock::new()));
     let guard = Guard::new("zoo".parse().unwrap(), clock);
-    let client = fenced_client(echo.client(), guard, Health::new());
+    let client = fenced_client(echo.transport(), guard, Health::new());
     let Err(kube::Error::Service(error)) = client.send(exec()).await else {
         panic!("not refused")
     };
@@ -275,7 +279,8 @@ async fn connections_of_kubes_own_client_are_cut_too() {
         }
     });
     let uri = format!("http://{address}").parse().unwrap();
-    let base = Client::try_from(Config::new(uri)).unwrap();
+    let builder = ClientBuilder::try_from(Config::new(uri)).unwrap();
+    let base = Transport::of_builder(builder);
     let guard = Guard::unfenced("zoo".parse().unwrap());
     let mut connection = upgraded(&fenced_client(base, guard.clone(), Health::new())).await;
     exchange(&mut connection, "hello").await;
