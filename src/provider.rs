@@ -55,8 +55,9 @@ pub enum ClusterEvent {
 /// - [`connect`](Self::connect) reads the source again and keeps nothing: credentials exist for owned clusters only. It
 ///   fails soon when the cluster is not there any more, or cannot be used; the latter removes nothing from the stream. It
 ///   can be dropped at any await, is given a timeout by the manager, and is retried with back-off when it fails.
-/// - The client that it returns should not retry on its own and should have timeouts, as those of
-///   [`cluster_client`](crate::cluster_client) do: a fenced write must not hide in a retry loop.
+/// - What it returns should not retry on its own and should have timeouts, as what
+///   [`Cluster::from_config`](crate::Cluster::from_config) and [`cluster_client`](crate::cluster_client) make: a fenced write
+///   must not hide in a retry loop.
 ///
 /// The suite `testing::conformance` (feature `testing`) judges a provider by it, and `_documentation::writing_a_provider`
 /// leads through it.
