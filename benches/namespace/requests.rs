@@ -21,7 +21,8 @@ pub(crate) fn measure(rounds: usize) -> Vec<String> {
         .build();
     let sandbox = filled();
     let runtime = runtime.expect("a runtime");
-    let mut lines = runtime.block_on(compare("in process", sandbox.client(), rounds));
+    let mut lines =
+        runtime.block_on(async { compare("in process", sandbox.client(), rounds).await });
 
     let server = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

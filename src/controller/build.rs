@@ -9,7 +9,7 @@ use kube::{
 };
 
 use super::{
-    Action, Context, Controller, Requests, Settings,
+    Action, Context, Controller, Requests, Settings, Spec,
     queue::Rate,
     source::{FromHost, Source, Within, owner},
 };
@@ -25,7 +25,8 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
     /// Only changes of the objects that pass; of several predicates, all of them.
     #[must_use]
     pub fn predicate(mut self, predicate: impl Predicate<K>) -> Self {
-        self.spec.watch = self.spec.watch.predicate(predicate);
+        let spec = self.spec_mut();
+        spec.watch = spec.watch.clone().predicate(predicate);
         self
     }
 
@@ -108,7 +109,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
     }
 
     fn source(mut self, source: impl Source<K> + 'static) -> Self {
-        self.spec.sources.push(Arc::new(source));
+        self.spec_mut().sources.push(Arc::new(source));
         self
     }
 }
@@ -118,9 +119,10 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
     /// Everything that `settings` says; what is called later overrides it.
     #[must_use]
     pub fn settings(mut self, settings: &Settings) -> Self {
-        self.spec.limits.total = settings.concurrency.max(1);
-        self.spec.limits.per_cluster = settings.per_cluster_concurrency.map(|share| share.max(1));
-        self.spec.timeout = settings.reconcile_timeout;
+        let spec = self.spec_mut();
+        spec.limits.total = settings.concurrency.max(1);
+        spec.limits.per_cluster = settings.per_cluster_concurrency.map(|share| share.max(1));
+        spec.timeout = settings.reconcile_timeout;
         self.limit()
     }
 
@@ -130,7 +132,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
     /// there, or drains and ends, while the others go on over the same connection.
     #[must_use]
     pub fn clusters(mut self, filter: impl Fn(&Cluster) -> bool + Send + Sync + 'static) -> Self {
-        self.spec.clusters.add(filter);
+        self.spec_mut().clusters.add(filter);
         self
     }
 
@@ -149,14 +151,14 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
     /// ```
     #[must_use]
     pub fn cluster_labels(mut self, selector: impl Into<Selector>) -> Self {
-        self.spec.clusters.add_labels(selector.into());
+        self.spec_mut().clusters.add_labels(selector.into());
         self
     }
 
     /// How many reconciles run at a time in all clusters together; 16 by default, at least 1.
     #[must_use]
     pub fn concurrency(mut self, reconciles: usize) -> Self {
-        self.spec.limits.total = reconciles.max(1);
+        self.spec_mut().limits.total = reconciles.max(1);
         self.limit()
     }
 
@@ -165,7 +167,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
     /// By default half of all when there are other clusters: one that hangs must not stop the rest.
     #[must_use]
     pub fn per_cluster_concurrency(mut self, reconciles: usize) -> Self {
-        self.spec.limits.per_cluster = Some(reconciles.max(1));
+        self.spec_mut().limits.per_cluster = Some(reconciles.max(1));
         self.limit()
     }
 
@@ -174,7 +176,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
     /// Without a limit by default.
     #[must_use]
     pub fn per_cluster_rate(mut self, interval: Duration, burst: u32) -> Self {
-        self.spec.limits.rate = Some(Rate { interval, burst });
+        self.spec_mut().limits.rate = Some(Rate { interval, burst });
         self.limit()
     }
 
@@ -184,7 +186,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
         mut self,
         weight: impl Fn(&Cluster) -> u32 + Send + Sync + 'static,
     ) -> Self {
-        self.spec.weight =
+        self.spec_mut().weight =
             Arc::new(move |cluster| NonZeroU32::new(weight(cluster)).unwrap_or(NonZeroU32::MIN));
         self
     }
@@ -192,7 +194,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
     /// Drops a reconcile that takes longer, and tries it again like a failed one; without a limit by default.
     #[must_use]
     pub fn reconcile_timeout(mut self, limit: Duration) -> Self {
-        self.spec.timeout = Some(limit);
+        self.spec_mut().timeout = Some(limit);
         self
     }
 
@@ -205,7 +207,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
     ) -> Self {
         let added: (Arc<str>, super::IndexValues<K>) = (name.into().into(), Arc::new(values));
         let known = self.spec.indexes.iter().cloned();
-        self.spec.indexes = known.chain([added]).collect();
+        self.spec_mut().indexes = known.chain([added]).collect();
         self
     }
 
@@ -215,7 +217,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
         mut self,
         policy: impl Fn(&Context<K, S>, &BoxError) -> Action + Send + Sync + 'static,
     ) -> Self {
-        self.spec.error_policy = Some(Arc::new(policy));
+        self.spec_mut().error_policy = Some(Arc::new(policy));
         self
     }
 
@@ -231,7 +233,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        self.spec.on_engage = Some(Arc::new(move |engagement, requests| {
+        self.spec_mut().on_engage = Some(Arc::new(move |engagement, requests| {
             hook(engagement, requests)
                 .map(|result| result.map_err(Into::into))
                 .boxed()
@@ -251,10 +253,14 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.spec.on_disengage = Some(Arc::new(move |cluster, requests| {
+        self.spec_mut().on_disengage = Some(Arc::new(move |cluster, requests| {
             hook(cluster, requests).boxed()
         }));
         self
+    }
+
+    fn spec_mut(&mut self) -> &mut Spec<K, S> {
+        Arc::make_mut(&mut self.spec)
     }
 
     fn limit(self) -> Self {

@@ -58,7 +58,8 @@ use source::Source;
 /// A reconcile is dropped at an await when the fence's deadline passes, when it takes too long
 /// ([`reconcile_timeout`](Self::reconcile_timeout)), or when a drain does.
 pub struct Controller<K: Watched, S = ()> {
-    spec: Spec<K, S>,
+    /// Shared with every engagement.
+    spec: Arc<Spec<K, S>>,
 }
 
 /// What a controller is made of; cheap to clone.
@@ -130,7 +131,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
         });
         let limits = Limits::new(Settings::default().concurrency);
         Self {
-            spec: Spec {
+            spec: Arc::new(Spec {
                 name: name.into().into(),
                 watch,
                 indexes: Arc::new([]),
@@ -145,7 +146,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> Controller<K, S> {
                 on_disengage: None,
                 limits,
                 scheduler: Scheduler::new(limits),
-            },
+            }),
         }
     }
 }
@@ -173,7 +174,7 @@ impl<K: Watched, S: Clone + Send + Sync + 'static> ClusterAware for Controller<K
     }
 
     fn engage(&self, engagement: Engagement) -> BoxFuture<'static, Result<(), Error>> {
-        runner::run(Arc::new(self.spec.clone()), engagement).boxed()
+        runner::run(self.spec.clone(), engagement).boxed()
     }
 
     fn selects(&self, cluster: &Cluster) -> bool {

@@ -85,7 +85,8 @@ pub(super) async fn run<K: Watched>(
         engagement,
         dyntype,
         changes,
-        handlers: Vec::new(),
+        // Most have one.
+        handlers: Vec::with_capacity(1),
         batch: Vec::new(),
         failed_at: None,
     };
