@@ -39,6 +39,5 @@ pub(crate) async fn send(
     request: Request<Body>,
 ) -> Result<Response<AnswerBody>, BoxError> {
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, base.send(request)).await;
-    let answer = answer.map_err(|_| format!("no answer within {ANSWER_TIMEOUT:?}"))?;
-    answer
+    answer.map_err(|_| format!("no answer within {ANSWER_TIMEOUT:?}"))?
 }
