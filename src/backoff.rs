@@ -38,6 +38,14 @@ impl Backoff {
         full.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
+    /// The wait after an attempt that went on for `lasted`; one of at least `settled` was well, whatever became of it.
+    pub(crate) fn next_after(&mut self, lasted: Duration, settled: Duration) -> Duration {
+        if lasted >= settled {
+            self.reset();
+        }
+        self.next()
+    }
+
     /// An attempt succeeded.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;

@@ -25,9 +25,9 @@ pub(crate) type AnswerBody = Either<Body, BoxedBody>;
 
 type BoxedBody = UnsyncBoxBody<Bytes, BoxError>;
 
-type Send = dyn Fn(Request<Body>) -> BoxFuture<'static, Result<Response<BoxedBody>, BoxError>>
-    + std::marker::Send
-    + Sync;
+type SendRequest = dyn Fn(Request<Body>) -> Answering + Send + Sync;
+
+type Answering = BoxFuture<'static, Result<Response<BoxedBody>, BoxError>>;
 
 /// How requests reach a cluster: through a client, or through what a client would be made of.
 ///
@@ -41,7 +41,7 @@ pub(crate) enum Transport {
 
 /// A service, and the client that is made of it for those who need one.
 pub(crate) struct ClusterService {
-    send: Arc<Send>,
+    send: Arc<SendRequest>,
     namespace: String,
     valid_until: Option<Timestamp>,
     client: OnceLock<Client>,
@@ -56,11 +56,10 @@ impl Transport {
     /// Sends to clones of `service`.
     pub(crate) fn of_service<S, B>(service: S, namespace: String) -> Self
     where
-        S: Service<Request<Body>, Response = Response<B>>,
-        S: Clone + std::marker::Send + Sync + 'static,
-        S::Future: std::marker::Send + 'static,
+        S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
         S::Error: Into<BoxError>,
-        B: http_body::Body<Data = Bytes> + std::marker::Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let send = move |request| {
@@ -73,25 +72,24 @@ impl Transport {
     /// Sends to what `builder` holds, which is always ready, as kube's own is.
     pub(crate) fn of_builder<S, B>(builder: ClientBuilder<S>) -> Self
     where
-        S: Service<Request<Body>, Response = Response<B>> + std::marker::Send + 'static,
-        S::Future: std::marker::Send + 'static,
+        S: Service<Request<Body>, Response = Response<B>> + Send + 'static,
+        S::Future: Send + 'static,
         S::Error: Into<BoxError>,
-        B: http_body::Body<Data = Bytes> + std::marker::Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let take = Take(Mutex::new(None));
         // What else it knows, only a client tells.
         let client = builder.with_layer(&take).build();
-        let Some(service) = take.0.into_inner().unwrap_or_else(PoisonError::into_inner) else {
-            return Self::Client(client);
-        };
+        let taken = take.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let service = taken.expect("a builder shows a layer its service");
         let service = Arc::new(Mutex::new(service));
         let send = move |request| exclusive(service.clone(), request).boxed();
         let namespace = client.default_namespace().to_owned();
         Self::new(Arc::new(send), namespace, *client.valid_until())
     }
 
-    fn new(send: Arc<Send>, namespace: String, valid_until: Option<Timestamp>) -> Self {
+    fn new(send: Arc<SendRequest>, namespace: String, valid_until: Option<Timestamp>) -> Self {
         Self::Service(Arc::new(ClusterService {
             send,
             namespace,
@@ -164,7 +162,7 @@ async fn exclusive<S, B>(
 where
     S: Service<Request<Body>, Response = Response<B>>,
     S::Error: Into<BoxError>,
-    B: http_body::Body<Data = Bytes> + std::marker::Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     let mut request = Some(request);
@@ -182,7 +180,7 @@ where
 
 fn boxed<B>(answer: Response<B>) -> Response<BoxedBody>
 where
-    B: http_body::Body<Data = Bytes> + std::marker::Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     answer.map(|body| body.map_err(Into::into).boxed_unsync())

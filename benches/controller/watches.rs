@@ -19,8 +19,6 @@ use kube::{
 use kube_sandbox::Sandbox;
 use multicluster::{Action, BoxError, Cluster, Context, Controller, Manager, informer::Watched};
 
-use tokio::net::TcpListener;
-
 use super::{
     clusters::{self, Switch},
     counting, runtime,
@@ -35,14 +33,9 @@ pub(crate) fn measure(clusters: usize) {
         .build()
         .expect("a runtime");
     let sandbox = server.block_on(filled());
-    let listener = server
-        .block_on(TcpListener::bind("127.0.0.1:0"))
-        .expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let _serving = {
-        let _inside = server.enter();
-        sandbox.serve(listener).expect("a server")
-    };
+    let serving = server.block_on(sandbox.listen("127.0.0.1:0"));
+    let serving = serving.expect("a server");
+    let url = serving.url();
     // Watches of kube alone take an idle server, and so do ours.
     let (bare, bare_time) = runtime().block_on(kube_alone(clusters, &url));
     let (ours, our_time) = runtime().block_on(multicluster(clusters, &url));

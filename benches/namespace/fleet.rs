@@ -56,11 +56,8 @@ pub(crate) fn measure(namespaces: usize, objects: usize, changes: usize) -> Vec<
     let listener = server
         .block_on(TcpListener::bind("127.0.0.1:0"))
         .expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let _serving = {
-        let _inside = server.enter();
-        faults.serve(listener).expect("a server")
-    };
+    let serving = server.block_on(async { faults.serve(listener).expect("a server") });
+    let url = serving.url();
     let mut lines = Vec::new();
     for mode in ["provider", "plain"] {
         faults.forget_calls();

@@ -11,7 +11,6 @@ use kube::{
 use kube_sandbox::Sandbox;
 use multicluster::{ClusterProvider, ClusterRef, cluster_client, providers::NamespaceProvider};
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use super::quantile;
 
@@ -29,14 +28,9 @@ pub(crate) fn measure(rounds: usize) -> Vec<String> {
         .enable_all()
         .build()
         .expect("a runtime");
-    let listener = server
-        .block_on(TcpListener::bind("127.0.0.1:0"))
-        .expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let _serving = {
-        let _inside = server.enter();
-        sandbox.serve(listener).expect("a server")
-    };
+    let serving = server.block_on(sandbox.listen("127.0.0.1:0"));
+    let serving = serving.expect("a server");
+    let url = serving.url();
     lines.extend(runtime.block_on(async {
         let client = cluster_client(Config::new(url.parse().expect("a URL")));
         compare("over loopback", client.expect("a client"), rounds).await

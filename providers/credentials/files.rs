@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
+    path::Path,
 };
 
 use data_encoding::BASE64;
@@ -49,17 +50,18 @@ fn inline_blocking(mut access: Access) -> Result<Access, Error> {
 }
 
 /// Opens a file; a pipe or a device could keep the thread for ever.
-fn regular(path: &str) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     match fs::metadata(path)?.is_file() {
         true => File::open(path),
-        false => Err(io::Error::other("it is no file")),
+        false => Err(io::Error::other("not a regular file")),
     }
 }
 
 /// Reads a file. Its path is not part of errors: whole keys stand there by mistake.
 fn read(field: &'static str, path: &str) -> Result<Vec<u8>, Error> {
     let mut data = Vec::new();
-    let file = regular(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut data));
+    let file = open_regular(path.as_ref())
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut data));
     file.map_err(|source| Error::File { field, source })?;
     if data.len() as u64 > MAX_BYTES {
         return Err(Error::LargeFile { field });

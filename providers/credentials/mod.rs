@@ -16,7 +16,7 @@
 mod access;
 mod allowed;
 mod error;
-mod files;
+pub(crate) mod files;
 mod material;
 mod pem;
 mod plugin;

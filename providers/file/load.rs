@@ -1,7 +1,6 @@
 //! Reads kubeconfig files.
 
 use std::{
-    fs::{self, File},
     io::{self, Read},
     path::{MAIN_SEPARATOR, Path},
 };
@@ -28,13 +27,10 @@ pub(super) fn load(file: &Path) -> Result<Kubeconfig, BoxError> {
     Ok(kubeconfig)
 }
 
-/// The content of a regular file: reading anything else could wait for ever.
+/// The content of a regular file.
 pub(super) fn read_bytes(file: &Path) -> io::Result<Vec<u8>> {
-    if !fs::metadata(file)?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
     let mut bytes = Vec::new();
-    File::open(file)?
+    credentials::files::open_regular(file)?
         .take(LONGEST + 1)
         .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LONGEST {

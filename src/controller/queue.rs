@@ -159,12 +159,12 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         }
     }
 
-    /// Makes ready what is due in a cluster, and says when to ask again.
-    pub(crate) fn expire(&mut self, slot: Slot, now: Instant) -> Option<Instant> {
-        let keys = self.clusters.get_mut(slot)?;
-        keys.expire(now);
+    /// Makes ready what is due in a cluster.
+    pub(crate) fn expire(&mut self, slot: Slot, now: Instant) {
+        if let Some(keys) = self.clusters.get_mut(slot) {
+            keys.expire(now);
+        }
         self.stand(slot, now);
-        self.due(slot, now)
     }
 
     /// When something of a cluster changes by the passing of time alone.

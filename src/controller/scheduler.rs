@@ -112,7 +112,7 @@ impl<K: Clone + Eq + Hash> Scheduler<K> {
 
     /// Sets how much may be worked on at a time; before the first cluster is attached.
     pub(super) fn limit(&self, limits: Limits) {
-        self.change(|queue, _| queue.limit(limits));
+        self.change(|shared, _| shared.queue.limit(limits), |_, _| ());
     }
 
     /// The present attachment of a cluster, and who judges what is asked for there.
@@ -130,12 +130,17 @@ impl<K: Clone + Eq + Hash> Scheduler<K> {
         Some((requester, judge))
     }
 
-    /// Changes the queue, then hands out what may run.
-    fn change<T>(&self, act: impl FnOnce(&mut Queue<K>, Instant) -> T) -> T {
+    /// Changes what is shared, hands out what may run, and lets `then` look at what came of it; all under one lock.
+    fn change<T>(
+        &self,
+        act: impl FnOnce(&mut Shared<K>, Instant),
+        then: impl FnOnce(&mut Shared<K>, Instant) -> T,
+    ) -> T {
         let now = Instant::now();
         let mut shared = self.lock();
-        let result = act(&mut shared.queue, now);
+        act(&mut shared, now);
         let refused = shared.hand_out(self, now);
+        let result = then(&mut shared, now);
         // Dropping a job locks again.
         drop(shared);
         drop(refused);
@@ -143,15 +148,11 @@ impl<K: Clone + Eq + Hash> Scheduler<K> {
     }
 
     /// Changes the keys of one cluster, and wakes its runner when something is due earlier than it looks.
-    fn change_of<T>(&self, slot: Slot, act: impl FnOnce(&mut Queue<K>, Instant) -> T) -> T {
-        let now = Instant::now();
-        let mut shared = self.lock();
-        let result = act(&mut shared.queue, now);
-        let refused = shared.hand_out(self, now);
-        shared.wake(slot, now);
-        drop(shared);
-        drop(refused);
-        result
+    fn change_keys(&self, slot: Slot, act: impl FnOnce(&mut Queue<K>, Instant)) {
+        self.change(
+            |shared, now| act(&mut shared.queue, now),
+            |shared, now| shared.wake(slot, now),
+        );
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared<K>> {
@@ -208,7 +209,7 @@ impl<K: Clone + Eq + Hash> Clone for Scheduler<K> {
 impl<K: Clone + Eq + Hash> Requester<K> {
     /// Asks for keys at once.
     pub(super) fn add(&self, keys: impl IntoIterator<Item = K>, lane: Lane) {
-        self.scheduler.change_of(self.slot, |queue, now| {
+        self.scheduler.change_keys(self.slot, |queue, now| {
             for key in keys {
                 queue.add(self.slot, key, lane, now);
             }
@@ -217,7 +218,7 @@ impl<K: Clone + Eq + Hash> Requester<K> {
 
     /// Asks for a key after `delay`, if it is not asked for earlier.
     pub(super) fn add_after(&self, key: K, delay: Duration) {
-        self.scheduler.change_of(self.slot, |queue, now| {
+        self.scheduler.change_keys(self.slot, |queue, now| {
             queue.add_after(self.slot, key, delay, now);
         });
     }
@@ -251,26 +252,26 @@ impl<K: Clone + Eq + Hash> Attached<K> {
     /// Makes ready what is due, and says when to ask again.
     pub(super) fn expire(&self) -> Option<Instant> {
         let slot = self.requests.slot;
-        let scheduler = &self.requests.scheduler;
-        let now = Instant::now();
-        let mut shared = scheduler.lock();
-        shared.queue.expire(slot, now);
-        let refused = shared.hand_out(scheduler, now);
-        // What was handed out may have used up the rate.
-        let due = shared.queue.due(slot, now);
-        if let Some(runner) = shared.clusters.get_mut(&slot) {
-            runner.looks = due;
-        }
-        drop(shared);
-        drop(refused);
-        due
+        self.requests.scheduler.change(
+            |shared, now| shared.queue.expire(slot, now),
+            // What was handed out may have used up the rate.
+            |shared, now| {
+                let due = shared.queue.due(slot, now);
+                if let Some(runner) = shared.clusters.get_mut(&slot) {
+                    runner.looks = due;
+                }
+                due
+            },
+        )
     }
 
     /// Gets no jobs while paused.
     pub(super) fn pause(&self, paused: bool) {
         let slot = self.requests.slot;
-        let scheduler = &self.requests.scheduler;
-        scheduler.change(|queue, now| queue.pause(slot, paused, now));
+        self.requests.scheduler.change(
+            |shared, now| shared.queue.pause(slot, paused, now),
+            |_, _| (),
+        );
     }
 
     /// The next job, or `None` when the time of the next [`expire`](Self::expire) may have changed; cancel-safe.
@@ -284,19 +285,18 @@ impl<K: Clone + Eq + Hash> Attached<K> {
 
 impl<K: Clone + Eq + Hash> Drop for Attached<K> {
     fn drop(&mut self) {
-        let (slot, scheduler) = (self.requests.slot, &self.requests.scheduler);
-        // All under one lock, so that no job is handed out in between.
-        let mut shared = scheduler.lock();
-        shared.clusters.remove(&slot);
-        if shared.names.get(&self.name) == Some(&slot) {
-            shared.names.remove(&self.name);
-        }
-        let now = Instant::now();
-        shared.queue.detach(slot, now);
-        // Who is alone now may use all places.
-        let refused = shared.hand_out(scheduler, now);
-        drop(shared);
-        drop(refused);
+        let slot = self.requests.slot;
+        self.requests.scheduler.change(
+            |shared, now| {
+                shared.clusters.remove(&slot);
+                if shared.names.get(&self.name) == Some(&slot) {
+                    shared.names.remove(&self.name);
+                }
+                // Who is alone now may use all places.
+                shared.queue.detach(slot, now);
+            },
+            |_, _| (),
+        );
         // With the mailbox go the jobs that were handed out and not begun, and free their places.
     }
 }
@@ -333,7 +333,7 @@ impl<K: Clone + Eq + Hash> Job<K> {
         if let Some(key) = self.key.take() {
             let slot = self.slot;
             self.scheduler
-                .change_of(slot, |queue, now| queue.finish(slot, key, outcome, now));
+                .change_keys(slot, |queue, now| queue.finish(slot, key, outcome, now));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use kube::{
-    core::{ClusterResourceScope, Resource},
+    core::{ClusterResourceScope, DynamicResourceScope, Resource},
     runtime::reflector::ObjectRef,
 };
 
@@ -171,7 +171,7 @@ pub(super) fn lane<K>(event: &ObjectEvent<K>) -> Lane {
 
 /// The controller of kind `K` that owns an object.
 ///
-/// Only the objects can tell whether a kind that is named at run time has namespaces.
+/// Of a kind that is named at run time, only the objects can tell whether it has namespaces.
 pub(super) fn owner<K: Watched, C: Watched>(
     dyntype: &K::DynamicType,
     object: &C,
@@ -191,16 +191,18 @@ pub(super) fn owner<K: Watched, C: Watched>(
         });
     let owned = owner.map(|owner| {
         let reference = ObjectRef::new_with(&owner.name, dyntype.clone());
-        let namespaced =
-            TypeId::of::<<K as Scoped>::Scope>() != TypeId::of::<ClusterResourceScope>();
-        match &meta.namespace {
-            Some(namespace) if namespaced => {
-                let within = reference.clone().within(namespace);
-                let elsewhere = objects.get(&within).is_none() && objects.get(&reference).is_some();
-                if elsewhere { reference } else { within }
-            }
-            _ => reference,
+        let Some(namespace) = &meta.namespace else {
+            return reference;
+        };
+        let scope = TypeId::of::<<K as Scoped>::Scope>();
+        if scope == TypeId::of::<ClusterResourceScope>() {
+            return reference;
         }
+        let within = reference.clone().within(namespace);
+        let elsewhere = scope == TypeId::of::<DynamicResourceScope>()
+            && objects.get(&within).is_none()
+            && objects.get(&reference).is_some();
+        if elsewhere { reference } else { within }
     });
     owned.into_iter().collect()
 }

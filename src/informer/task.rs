@@ -80,7 +80,7 @@ pub(super) async fn run<K: Watched>(
     let dyntype = watch.dyntype().clone();
     let mut source = open(&engagement, &watch);
     let mut panics = Backoff::new(PANICKED, LONGEST_PANICKED);
-    let mut panicked = None;
+    let mut opened = Instant::now();
     let mut informer = Informer {
         engagement,
         dyntype,
@@ -101,13 +101,10 @@ pub(super) async fn run<K: Watched>(
                 Ok(Ok(shown)) => informer.take_in(shown),
                 Ok(Err(error)) => informer.report(&error),
                 Err(panic) => {
-                    if panicked.is_some_and(|at: Instant| at.elapsed() >= CALM) {
-                        panics.reset();
-                    }
-                    panicked = Some(Instant::now());
                     informer.report_panic(&*panic);
                     source = open(&informer.engagement, &watch);
-                    source.pause_for(panics.next());
+                    source.pause_for(panics.next_after(opened.elapsed(), CALM));
+                    opened = Instant::now();
                 }
             }
         }

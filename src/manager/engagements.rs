@@ -195,12 +195,13 @@ async fn work(
                 let worn_out =
                     engaged(&common, &engagement, &base, &cluster_ref, &mut shown, &stop).await;
                 surroundings.owned.disengaged(&name);
-                if begun.elapsed() >= SETTLED || !worn_out {
-                    backoff.reset();
+                if worn_out {
+                    let retry_in = backoff.next_after(begun.elapsed(), SETTLED);
+                    if !pause(retry_in, &stop, &mut shown, &cluster_ref).await {
+                        continue;
+                    }
                 }
-                if worn_out && pause(backoff.next(), &stop, &mut shown, &cluster_ref).await {
-                    backoff.reset();
-                }
+                backoff.reset();
             }
             Err(error) => {
                 let retry_in = backoff.next();

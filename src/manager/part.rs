@@ -66,10 +66,7 @@ pub(super) async fn supervise(
             Ended::Cancelled => return,
             Ended::Deselected => backoff.reset(),
             Ended::Failed(problem) => {
-                if begun.elapsed() >= SETTLED {
-                    backoff.reset();
-                }
-                let pause = backoff.next();
+                let pause = backoff.next_after(begun.elapsed(), SETTLED);
                 tracing::warn!(
                     cluster = %engagement.name(),
                     part = part.name(),

@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::StatusCode;
 use k8s_openapi::jiff::Timestamp;
 use kube::Config;
-use kube_sandbox::{Fault, Faults, Rule, Sandbox};
+use kube_sandbox::{Fault, Faults, Rule, Sandbox, Server};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -20,20 +20,17 @@ fn config(url: &str) -> Config {
     config
 }
 
-async fn served() -> (Faults, String) {
+async fn served() -> (Faults, Server) {
     let faults = Faults::new(&Sandbox::new(), 1);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let server = faults.serve(listener).unwrap();
-    // It goes on until the runtime ends.
-    std::mem::forget(server);
-    (faults, url)
+    (faults, server)
 }
 
 #[tokio::test]
 async fn a_request_without_an_answer_holds_up_no_other() {
-    let (faults, url) = served().await;
-    let cluster = Cluster::from_config("zoo".parse().unwrap(), config(&url)).unwrap();
+    let (faults, server) = served().await;
+    let cluster = Cluster::from_config("zoo".parse().unwrap(), config(&server.url())).unwrap();
     faults.add(Rule::new(Fault::Hang).kind("ConfigMap"));
     let hanging = cluster.send(get("/api/v1/configmaps"));
     let hanging = tokio::time::timeout(Duration::from_secs(60), hanging);
@@ -52,8 +49,8 @@ async fn a_request_without_an_answer_holds_up_no_other() {
 
 #[tokio::test]
 async fn the_client_of_a_service_asks_the_same_cluster() {
-    let (_faults, url) = served().await;
-    let cluster = Cluster::from_config("zoo".parse().unwrap(), config(&url)).unwrap();
+    let (_, server) = served().await;
+    let cluster = Cluster::from_config("zoo".parse().unwrap(), config(&server.url())).unwrap();
     assert_eq!(cluster.client().default_namespace(), "zoo");
     let version = cluster.client().apiserver_version().await.unwrap();
     assert!(!version.git_version.is_empty());

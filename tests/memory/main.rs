@@ -21,7 +21,7 @@ use multicluster::{
     Action, BoxError, Context, Controller, Manager, OwnedClusters, Sharding,
     providers::NamespaceProvider, sharding::Timings,
 };
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::sync::oneshot;
 
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;
@@ -164,9 +164,8 @@ fn each_replica_pays_for_its_own_clusters_only() {
         .unwrap();
     let sandbox = Sandbox::new();
     server.block_on(fill(&sandbox));
-    let listener = server.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let _serving = server.block_on(async { sandbox.serve(listener).unwrap() });
+    let serving = server.block_on(sandbox.listen("127.0.0.1:0")).unwrap();
+    let url = serving.url();
 
     let alone = Replica::start(&url, 1);
     settle(&[&alone]);

@@ -7,6 +7,12 @@ fn drain(queue: &mut Queue<u32>) -> Vec<(Slot, u32)> {
     std::iter::from_fn(|| queue.pop(Instant::now())).collect()
 }
 
+/// Makes ready what is due; says when to ask again.
+fn expire(queue: &mut Queue<u32>, slot: Slot, now: Instant) -> Option<Instant> {
+    queue.expire(slot, now);
+    queue.due(slot, now)
+}
+
 #[test]
 fn clusters_take_turns() {
     let mut queue = Queue::new(Limits::new(100));
@@ -68,9 +74,9 @@ fn failures_back_off_and_a_success_forgets_them() {
     for _ in 0..4 {
         queue.pop(Instant::now()).unwrap();
         queue.finish(slot, 1, Outcome::Failed, start);
-        let next = queue.expire(slot, start).unwrap();
+        let next = expire(&mut queue, slot, start).unwrap();
         waits.push((next - start).as_millis());
-        queue.expire(slot, next);
+        expire(&mut queue, slot, next);
     }
     assert_eq!(waits, [5, 10, 20, 40]);
     queue.pop(Instant::now()).unwrap();
@@ -79,7 +85,7 @@ fn failures_back_off_and_a_success_forgets_them() {
     queue.pop(Instant::now()).unwrap();
     queue.finish(slot, 1, Outcome::Failed, start);
     assert_eq!(
-        queue.expire(slot, start),
+        expire(&mut queue, slot, start),
         Some(start + Duration::from_millis(5))
     );
 }
@@ -95,7 +101,10 @@ fn a_change_overtakes_a_delay() {
     assert_eq!(queue.pop(Instant::now()), None);
     queue.add(slot, 1, Live, Instant::now());
     assert_eq!(queue.pop(Instant::now()), Some((slot, 1)));
-    assert_eq!(queue.expire(slot, now + Duration::from_secs(120)), None);
+    assert_eq!(
+        expire(&mut queue, slot, now + Duration::from_secs(120)),
+        None
+    );
     queue.finish(slot, 1, Outcome::Done, now);
     assert_eq!(queue.pop(Instant::now()), None);
 }
@@ -111,7 +120,7 @@ fn nothing_of_a_detached_cluster_is_handed_out() {
     queue.pop(Instant::now());
     queue.finish(slot, 0, Outcome::Requeue(Duration::from_secs(1)), now);
     queue.detach(slot, Instant::now());
-    assert_eq!(queue.expire(slot, now + Duration::from_secs(2)), None);
+    assert_eq!(expire(&mut queue, slot, now + Duration::from_secs(2)), None);
     queue.add(slot, 9, Live, Instant::now());
     assert_eq!(queue.pop(Instant::now()), None);
 }
@@ -253,12 +262,12 @@ fn the_earliest_request_wins() {
     queue.add_after(slot, 1, seconds(9), now);
     queue.add_after(slot, 1, seconds(5), now);
     queue.add_after(slot, 1, seconds(7), now);
-    assert_eq!(queue.expire(slot, now), Some(now + seconds(5)));
-    queue.expire(slot, now + seconds(5));
+    assert_eq!(expire(&mut queue, slot, now), Some(now + seconds(5)));
+    expire(&mut queue, slot, now + seconds(5));
     assert_eq!(queue.pop(now), Some((slot, 1)));
     queue.add_after(slot, 1, seconds(3), now);
     queue.finish(slot, 1, Outcome::Requeue(seconds(60)), now);
-    assert_eq!(queue.expire(slot, now), Some(now + seconds(3)));
+    assert_eq!(expire(&mut queue, slot, now), Some(now + seconds(3)));
     assert!(!queue.is_idle());
 }
 
@@ -284,12 +293,12 @@ fn a_cluster_with_a_rate_keeps_to_it() {
             queue.finish(slot, key, Outcome::Done, now);
             begun.push((now - start).as_secs());
         }
-        queue.expire(slot, now);
+        expire(&mut queue, slot, now);
         while let Some((_, key)) = queue.pop(now) {
             queue.finish(slot, key, Outcome::Done, now);
             begun.push((now - start).as_secs());
         }
-        next = queue.expire(slot, now);
+        next = expire(&mut queue, slot, now);
     }
     assert_eq!(begun, [0, 0, 1, 2, 3]);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, future::join_all};
+use futures_util::{StreamExt, future::join_all, stream::BoxStream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client, ResourceExt,
@@ -30,6 +30,14 @@ async fn version(client: &Client) -> String {
     let maps: Api<ConfigMap> = Api::all(client.clone());
     let list = maps.list(&ListParams::default()).await.unwrap();
     list.metadata.resource_version.unwrap()
+}
+
+/// A watch of ConfigMaps from the present version on.
+async fn watch(client: &Client) -> BoxStream<'static, kube::Result<WatchEvent<ConfigMap>>> {
+    let maps: Api<ConfigMap> = Api::all(client.clone());
+    let version = version(client).await;
+    let events = maps.watch(&WatchParams::default(), &version).await;
+    events.unwrap().boxed()
 }
 
 /// The first change of a ConfigMap that a watch shows.
@@ -183,13 +191,7 @@ async fn bookmarks_move_on_while_others_change() {
 async fn nobody_notices_that_the_watch_of_all_breaks() {
     let place = place(1);
     let client = place.connect("n0").await;
-    let version = version(&client).await;
-    let maps: Api<ConfigMap> = Api::all(client);
-    let mut events = maps
-        .watch(&WatchParams::default(), &version)
-        .await
-        .unwrap()
-        .boxed();
+    let mut events = watch(&client).await;
     for (name, end) in [("a", End::Clean), ("b", End::Broken)] {
         place.create("n0", name).await;
         assert_eq!(next(&mut events).await, format!("+{name}"));
@@ -206,13 +208,7 @@ async fn nobody_notices_that_the_watch_of_all_breaks() {
 async fn a_watch_of_all_that_is_silently_dead_is_replaced() {
     let place = place(1);
     let client = place.connect("n0").await;
-    let version = version(&client).await;
-    let maps: Api<ConfigMap> = Api::all(client);
-    let mut events = maps
-        .watch(&WatchParams::default(), &version)
-        .await
-        .unwrap()
-        .boxed();
+    let mut events = watch(&client).await;
     place.create("n0", "a").await;
     assert_eq!(next(&mut events).await, "+a");
     let stall = place.faults.add(Rule::new(Fault::StallWatch));
@@ -352,13 +348,7 @@ async fn roles_in_the_namespaces_are_enough() {
     }
     let clients = [place.connect("zoo").await, place.connect("jungle").await];
     for (namespace, client) in ["zoo", "jungle"].into_iter().zip(&clients) {
-        let version = version(client).await;
-        let maps: Api<ConfigMap> = Api::all(client.clone());
-        let mut events = maps
-            .watch(&WatchParams::default(), &version)
-            .await
-            .unwrap()
-            .boxed();
+        let mut events = watch(client).await;
         place.create(namespace, "a").await;
         assert_eq!(next(&mut events).await, "+a");
     }
